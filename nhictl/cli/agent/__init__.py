@@ -1,0 +1,1 @@
+"""`nhictl agent …`: one verb a file."""

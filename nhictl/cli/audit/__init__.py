@@ -1,0 +1,1 @@
+"""`nhictl audit …`: one verb a file."""

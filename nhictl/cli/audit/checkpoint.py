@@ -1,0 +1,19 @@
+"""`nhictl audit checkpoint`."""
+
+from __future__ import annotations
+
+from nhictl.cli.session import session
+from nhictl.core.ledger import checkpoint
+from nhictl.ops.act import Head
+from nhictl.ops.audit_log import newest
+from nhictl.render import Result
+
+
+def command() -> Result:
+    """Print the newest signed checkpoint. Whoever keeps one elsewhere is a witness: see audit verify --anchor.
+
+    Example: nhictl audit checkpoint >$(date +%F).checkpoint
+    """
+    note = newest(session().house())
+    head = Head(*checkpoint.parse(note))
+    return Result("nhictl.checkpoint/v1", {"note": note, "log": head.to_json()}, plain=note)

@@ -1,0 +1,39 @@
+"""`nhictl audit import`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from nhictl.cli.main import Reply
+from nhictl.cli.session import session
+from nhictl.ops.import_logs import import_logs
+from nhictl.render import Result, error_text
+
+
+def command(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="files, or folders of them")],
+    format: Annotated[str | None, typer.Option("--format", metavar="F", help="agentdojo; default: recognised")] = None,
+) -> Reply:
+    """Take other systems' logs in as evidence: their very bytes, sealed, under a record each.
+
+    A file that is no such log is refused by name and the others are taken in; the exit status is then 2.
+
+    Example: nhictl audit import --format agentdojo runs/
+    """
+    taken, head = import_logs(session().house(), paths, format)
+    for error in taken.refused:
+        print(error_text(error), file=sys.stderr)
+    body = {
+        "parsed": taken.parsed, "opaque": taken.opaque, "failed": taken.failed, "files": taken.files,
+        "known": taken.known, "refused": [{"message": e.message, **e.details} for e in taken.refused],
+    }  # fmt: skip
+    if head is not None:
+        body["log"] = head.to_json()
+    line = (
+        f"files taken in: {taken.files}, known before: {taken.known}, refused: {len(taken.refused)}; "
+        f"records parsed: {taken.parsed}, opaque: {taken.opaque}, failed: {taken.failed}"
+    )
+    return Reply(Result("nhictl.import/v1", body, text=[line]), 2 if taken.refused else 0)

@@ -1,0 +1,78 @@
+"""`nhictl audit replay`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from nhictl.cli.main import Reply
+from nhictl.cli.session import session
+from nhictl.core.replay import timeline, tree
+from nhictl.errors import InputError
+from nhictl.ops.replay import Filter, Story, from_files, from_home
+from nhictl.render import Line, Result, Table, error_text
+
+VIEWS = ("timeline", "tree")
+
+
+def command(
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE…]", help="logs; default: the home's own")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="F", help="nhictl or agentdojo; default: recognised")
+    ] = None,
+    agent: Annotated[str | None, typer.Option("--agent", metavar="A", help="of this agent only")] = None,
+    task: Annotated[str | None, typer.Option("--task", metavar="T", help="of this task only")] = None,
+    token: Annotated[str | None, typer.Option("--token", metavar="JTI", help="of this token only")] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="R", help="of this run only")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="not before")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="not after")] = None,
+    view: Annotated[str, typer.Option("--view", metavar="|".join(VIEWS), help="how to show it")] = "timeline",
+) -> Reply:
+    """Reconstruct what an agent did, from our log or a foreign one, and say what the evidence leaves open.
+
+    With files no home is needed.
+
+    Example: nhictl audit replay --task $TASK --view tree
+    """
+    if view not in VIEWS:
+        raise InputError(f"no view `{view}`", code="usage", hint=f"one of {', '.join(VIEWS)}")
+    now = session()
+    wanted = Filter(agent, task, token, run, now.at(since), now.at(until))
+    story = from_files(now.house(), files, format, wanted) if files else from_home(now.house(), wanted)
+    for error in story.refused:
+        print(error_text(error), file=sys.stderr)
+    body: dict[str, Any] = {
+        "integrity": story.integrity,
+        "source": dict(zip(("parsed", "opaque", "failed"), story.counts, strict=True)),
+        "unproven": story.unproven,
+    }
+    if story.refused:
+        body["refused"] = [{"message": e.message, **e.details} for e in story.refused]
+    result = Result(
+        "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
+        text=_tree(story) if view == "tree" else None, table=_timeline(story) if view == "timeline" else None,
+        message=_closing(story) if view == "timeline" else None,
+    )  # fmt: skip
+    return Reply(result, 2 if story.refused else story.exit)
+
+
+def _timeline(story: Story) -> Table:
+    return Table(timeline.COLUMNS, timeline.rows(story.events))
+
+
+def _tree(story: Story) -> Iterator[Line]:
+    from nhictl.render.tree import draw
+
+    yield from draw((depth, " ".join(node.label), None) for depth, _, node in tree.walk(tree.build(story.events)))
+    for line in _closing(story).split("\n"):
+        yield Line(line)
+
+
+def _closing(story: Story) -> str:
+    found = story.integrity
+    lines = [f"{found['verdict']}: {found['message']}"]
+    lines.append("records parsed {}, opaque {}, failed {}".format(*story.counts))
+    return "\n".join([*lines, *(f"unproven: {what}" for what in story.unproven)])

@@ -1,0 +1,43 @@
+"""`nhictl audit verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nhictl.cli.main import Reply
+from nhictl.cli.session import read_input, session
+from nhictl.ops.audit_log import parse_anchor, parse_keys, verify_file, verify_home
+from nhictl.render import Result
+
+
+def command(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="an exported log; default: the home's own")
+    ] = None,
+    keys: Annotated[str | None, typer.Option("--keys", metavar="FILE", help="log keys you trust, one a line")] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--anchor", metavar="FILE", help="what a witness kept: checkpoint, token or JSON reply; again for more"
+        ),
+    ] = None,
+) -> Reply:
+    """Prove that a log is unaltered, and say what remains unproven.
+
+    Exit 0 VERIFIED or VERIFIED_UNANCHORED, 1 TAMPERED or FORKED, 3 INCOMPLETE_TAIL, UNSIGNED or UNKNOWN_KEY.
+
+    Example: nhictl audit verify handed-over.jsonl --anchor yesterday.checkpoint
+    """
+    anchors = [parse_anchor(read_input(name, 65536), name) for name in anchor or ()]
+    pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
+    house = session().house()
+    if file is None:
+        found = verify_home(house, anchors, [key for _, key in pinned] if pinned is not None else None)
+    else:
+        found = verify_file(file, house, anchors, pinned)
+    at = f" (first bad record {found.first_bad_seq}, {found.kind})" if found.first_bad_seq is not None else ""
+    lines = [f"{found.verdict}{at}: {found.message}", *(f"  unproven: {what}" for what in found.unproven)]
+    return Reply(Result("nhictl.integrity/v1", found.to_json(), text=lines), found.exit)

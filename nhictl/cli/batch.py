@@ -1,0 +1,69 @@
+"""`--batch`: JSONL in, one JSONL answer per line, in order, one process, streaming."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from nhictl.core import strict_json
+from nhictl.errors import InputError, NhictlError
+from nhictl.render.json_text import compact
+
+MAX_LINE = 1_000_000
+
+
+def answers(name: str, ask: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+    """Answer every line of the file, or of standard input for `-`; exit 0, or 2 when any line was malformed.
+
+    A bad line gets an answer with `error` and the batch goes on. `id` is echoed as it was given.
+    """
+    malformed = False
+    try:
+        file: BinaryIO = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
+    except OSError as e:
+        raise InputError(f"cannot read `{name}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
+    with file:
+        for number, line in enumerate(_lines(file), 1):
+            if not line.strip():
+                continue
+            answer = _one(line, ask, "<stdin>" if name == "-" else name, number)
+            malformed |= "error" in answer
+            sys.stdout.write(compact(answer) + "\n")
+            sys.stdout.flush()
+    return 2 if malformed else 0
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(MAX_LINE + 1):
+        whole = line.endswith(b"\n") or len(line) <= MAX_LINE
+        yield line
+        while not whole:
+            rest = file.readline(MAX_LINE)
+            whole = not rest or rest.endswith(b"\n")
+
+
+def _one(line: bytes, ask: Callable[[dict[str, Any]], dict[str, Any]], name: str, number: int) -> dict[str, Any]:
+    ident: dict[str, Any] = {}
+    try:
+        if len(line) > MAX_LINE:
+            raise InputError(f"a line of over {MAX_LINE} bytes", code="too_large")
+        value = strict_json.loads(line)
+        if not isinstance(value, dict):
+            raise InputError("a line is one JSON object", code="invalid_request_line")
+        if "id" in value:
+            ident = {"id": value.pop("id")}
+        return ident | ask(value)
+    except strict_json.StrictJSONError as e:
+        return ident | _error(InputError(str(e), file=name, line=number, column=e.column, code="invalid_json"))
+    except InputError as e:
+        return ident | _error(InputError(e.bare_message, file=name, line=number, code=e.code, hint=e.hint))
+    except NhictlError as e:
+        if e.exit not in (2, 3, 4):
+            raise
+        return ident | _error(e)
+
+
+def _error(error: NhictlError) -> dict[str, Any]:
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}

@@ -1,0 +1,32 @@
+"""Options that describe a call: tool, arguments, resource, context. Shared by `policy check` and `token verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from nhictl.errors import InputError
+
+Tool = Annotated[str | None, typer.Option("--tool", metavar="T", help="the tool to be called")]
+Arg = Annotated[list[str] | None, typer.Option("--arg", metavar="K=V", help="an argument; again for more")]
+Resource = Annotated[str | None, typer.Option("--resource", metavar="R", help="the resource it is about")]
+Context = Annotated[list[str] | None, typer.Option("--context", metavar="K=V", help="a claimed fact; again for more")]
+
+
+def pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
+    """`K=V` texts taken apart; InputError for one without `=` or name."""
+    found = []
+    for text in given or ():
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise InputError(f"{option} `{text}` is not KEY=VALUE", code="usage")
+        found.append((key, value))
+    return found
+
+
+def context_of(given: list[str] | None) -> dict[str, Any]:
+    """`--context` as facts: JSON scalars where they parse as one, else strings."""
+    from nhictl.core.policy.coerce import json_scalar
+
+    return {key: json_scalar(value) for key, value in pairs("--context", given)}

@@ -1,0 +1,138 @@
+"""The one boundary: arguments in, one rendered result or one error out, and an exit status that means one thing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from nhictl.cli.session import Session, begin
+from nhictl.errors import InputError, NhictlError, UnavailableError
+from nhictl.render import Result, emit, error_json, error_text
+
+
+class Reply(NamedTuple):
+    """What a verb hands back when its exit status is not 0: the result is printed all the same."""
+
+    result: Result | None
+    exit: int
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    session = begin()
+    try:
+        return _run(arguments, session)
+    except BrokenPipeError:
+        _silence_stdout()
+        return _take_back(session, 141)
+    except OSError as error:  # stdout could not be written: a full disk, a closed terminal
+        why = (error.strerror or str(error)).lower()
+        code = _fail(UnavailableError(f"cannot write the answer: {why}", code="output_failed"), session, arguments)
+        _silence_stdout()
+        return _take_back(session, code)
+    except KeyboardInterrupt:
+        return 130
+    except NhictlError as error:
+        return _fail(error, session, arguments)
+    except Exception as error:  # noqa: BLE001  # the boundary: nothing of a bug is shown but where it is
+        return _bug(error, session, arguments)
+    finally:
+        session.close()
+
+
+def _run(arguments: list[str], session: Session) -> int:
+    from nhictl.cli.lazy import root
+
+    try:
+        answer = root().main(args=arguments, prog_name="nhictl", standalone_mode=False)
+    except Exception as error:
+        usage = _usage(error)
+        if usage is None:
+            raise
+        raise usage from error
+    if isinstance(answer, int):  # help and version end here
+        return answer
+    reply = answer if isinstance(answer, Reply) else Reply(answer, 0)
+    if reply.result is not None:
+        show(reply.result, session)
+    session.undelivered = None
+    return reply.exit
+
+
+def _take_back(session: Session, code: int) -> int:
+    """A token that could not be printed is in nobody's hands: revoke it, so that nothing is live that nobody has."""
+    if session.undelivered is not None:
+        from nhictl.ops.revoke_token import Selector, revoke
+
+        revoke(session.house(), Selector(jti=session.undelivered), "could not be delivered")
+    return code
+
+
+def show(result: Result, session: Session) -> None:
+    """Print a result on stdout in the format asked for."""
+    terminal = sys.stdout.isatty()
+    width = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else None
+    emit(result, session.format(), sys.stdout, color=terminal and session.color(), terminal=terminal, width=width)
+
+
+def _usage(error: Exception) -> NhictlError | None:
+    """The parser's own complaints, as errors of ours; recognised by shape, since the parser is vendored by typer."""
+    if not (hasattr(error, "exit_code") and hasattr(error, "format_message")):
+        return None
+    context: Any = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "nhictl"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help(), file=sys.stderr)
+        return InputError("a command is missing", code="usage", hint=f"{path} --help")
+    message = str(error.format_message()).strip().rstrip(".").replace("'", "`")
+    return InputError(message[:1].lower() + message[1:], code="usage", hint=f"{path} --help")
+
+
+def _json_wanted(session: Session, arguments: list[str]) -> bool:
+    """Also when the arguments could not be parsed to the end."""
+    if session.json_errors() or "--json" in arguments:
+        return True
+    return (
+        any(a in ("-o", "--output") and b in ("json", "jsonl") for a, b in pairwise(arguments)) or "-ojson" in arguments
+    )
+
+
+def _fail(error: NhictlError, session: Session, arguments: list[str]) -> int:
+    if session.debug or "--debug" in arguments:
+        _traceback(error)
+    text = error_json(error) if _json_wanted(session, arguments) else error_text(error)
+    with contextlib.suppress(OSError):  # nobody reads standard error: the status still tells
+        print(text, file=sys.stderr, flush=True)
+    return error.exit
+
+
+def _bug(error: Exception, session: Session, arguments: list[str]) -> int:
+    """Exit 70. Neither message nor values are shown: they might hold a secret; type and place are enough to report it."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}" if place is not None else "?"
+    bug = NhictlError(
+        f"internal error: {type(error).__name__} in {where}", hint="run it again with --debug, and report it"
+    )
+    if session.debug or "--debug" in arguments:
+        _traceback(error)
+        return bug.exit
+    return _fail(bug, session, arguments)
+
+
+def _traceback(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error)
+
+
+def _silence_stdout() -> None:
+    """Nobody reads any more: keep the interpreter from complaining about it at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,0 +1,1 @@
+"""`nhictl policy …`: one verb a file."""

@@ -1,0 +1,120 @@
+"""`nhictl policy check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from nhictl.cli.batch import answers
+from nhictl.cli.call_options import Arg, Context, Resource, Tool, context_of, pairs
+from nhictl.cli.main import Reply
+from nhictl.cli.options import At
+from nhictl.cli.session import read_input, session
+from nhictl.core import strict_json
+from nhictl.errors import InputError
+from nhictl.ops.check_policy import Bench, Call, bench, from_mapping
+from nhictl.render import Result
+
+SCHEMA = "nhictl.decision/v1"
+MAX_FILE = 10_000_000
+
+
+def command(
+    agent: Annotated[str | None, typer.Option("--agent", metavar="A", help="who calls")] = None,
+    intent: Annotated[str | None, typer.Option("--intent", metavar="S", help="what for")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="T", help="the task it belongs to, instead of --agent")
+    ] = None,
+    tool: Tool = None,
+    arg: Arg = None,
+    resource: Resource = None,
+    context: Context = None,
+    at: At = None,
+    policy: Annotated[
+        list[str] | None, typer.Option("--policy", metavar="FILE", help="ask this policy; again for more files")
+    ] = None,
+    registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="agents from this file")] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="FILE", help="one request as JSON; - for stdin")
+    ] = None,
+    batch: Annotated[str | None, typer.Option("--batch", metavar="FILE", help="requests as JSONL; - for stdin")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="show every rule with the values it saw")] = False,
+) -> Reply:
+    """Ask what a policy decides about a call. Never writes. Exit 0 would allow, 1 would deny.
+
+    With --policy and --registry no home is needed.
+
+    Example: nhictl policy check --agent report-bot --intent report --tool reports.read --arg limit=10 --explain
+    """
+    files = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
+    house = session().house()
+    place = bench(house, files, (registry, read_input(registry, MAX_FILE)) if registry is not None else None)
+    described = any(x is not None for x in (agent, intent, task, tool, resource)) or arg or context
+    if (batch is not None) + (request is not None) + bool(described) != 1:
+        raise InputError("ask one thing: a call (--agent, --tool …), --request FILE, or --batch FILE", code="usage")
+    if batch is not None:
+        if explain or at is not None:
+            raise InputError("--explain and --at go with a single call; a batch line has its own `at`", code="usage")
+        return Reply(None, answers(batch, lambda line: _answer(place, from_mapping(line, house.clock()))))
+    if request is not None:
+        call = _from_file(request, house.clock())
+    else:
+        call = _described(place, agent, intent, task, tool, arg, resource, context_of(context) if context else {})
+    moment = session().at(at)
+    if moment is not None:
+        call = call._replace(at_us=moment)
+    decision = place.decide(call)
+    body = decision.to_json()
+    if call.at_us is not None:
+        body["hypothetical"] = True
+    table = place.explain(call) if explain else None
+    if table is not None:
+        body["explanation"] = table
+    return Reply(Result(SCHEMA, body, text=_lines(body, table)), 0 if decision.allowed else 1)
+
+
+def _answer(place: Bench, call: Call) -> dict[str, Any]:
+    body = place.decide(call).to_json()
+    return {**body, "hypothetical": True} if call.at_us is not None else body
+
+
+def _from_file(name: str, now_us: int) -> Call:
+    try:
+        value = strict_json.loads(read_input(name, 1_000_000))
+    except strict_json.StrictJSONError as e:
+        raise InputError(str(e), file=name, line=e.line, column=e.column, code="request_malformed") from e
+    if isinstance(value, dict):
+        value.pop("id", None)
+    return from_mapping(value, now_us)
+
+
+def _described(
+    place: Bench, agent: str | None, intent: str | None, task: str | None, tool: str | None, arg: list[str] | None,
+    resource: str | None, context: dict[str, Any],
+) -> Call:  # fmt: skip
+    if tool is None or (agent is None) == (task is None):
+        raise InputError("a call names its --tool, and either --agent or --task", code="usage")
+    if task is not None and intent is not None:
+        raise InputError("a task has its own intent: --intent goes with --agent", code="usage")
+    from nhictl.core.policy.catalogue import coerce_arguments
+    from nhictl.store.agents import LATEST
+
+    arguments = coerce_arguments(place.policy(LATEST), tool, pairs("--arg", arg)) if arg else {}
+    return Call(tool, agent, intent, task, arguments, resource, context)
+
+
+def _lines(body: dict[str, Any], table: list[dict[str, Any]] | None) -> Iterator[str]:
+    verb = "would allow" if body["decision"] == "allow" else "would deny"
+    rules = f" by {', '.join(body['rules'])}" if body["rules"] else ""
+    why = f": {body['message']}" if body.get("message") else ""
+    yield f"{verb}: {body['reason']}{rules}{why}"
+    for one in body["obligations"]:
+        yield f"  obligation {strict_json.dumps(one)}"
+    for miss in body["near_misses"] if table is None else ():
+        yield f"  near miss {strict_json.dumps(miss)}"
+    for row in table or ():
+        yield f"  {row['effect']} {row['rule']}: {row['result']}"
+        for seen in row["conditions"]:
+            yield f"    {seen['result']:<7} {strict_json.dumps({k: v for k, v in seen.items() if k != 'result'})}"

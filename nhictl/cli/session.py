@@ -1,0 +1,103 @@
+"""What holds for one call of the program: global options, the moment it began, and the opened home."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from nhictl.errors import InputError
+from nhictl.ops.house import House, database_of, default_home
+
+FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
+
+
+class Session:
+    """Global options as they were given last, and what follows from them."""
+
+    def __init__(self) -> None:
+        self.home: str | None = None
+        self.store: str | None = None
+        self.output: str | None = None
+        self.no_color = False
+        self.debug = False
+        self.undelivered: str | None = None
+        """The jti of a token that was issued but not yet printed."""
+        self._house: House | None = None
+
+    def house(self) -> House:
+        """The home that was named, not yet opened."""
+        if self._house is None:
+            home = Path(self.home).expanduser() if self.home else default_home()
+            self._house = House(home, database_of(home, self.store or os.environ.get("NHICTL_STORE")))
+        return self._house
+
+    def close(self) -> None:
+        """Let go of the home."""
+        if self._house is not None:
+            self._house.close()
+
+    def format(self) -> str | None:
+        """The output format asked for, None if none was."""
+        chosen = self.output or os.environ.get("NHICTL_OUTPUT") or None
+        if chosen is not None and chosen not in FORMATS:
+            raise InputError(f"no output format `{chosen}`", code="usage", hint=f"one of {', '.join(FORMATS)}")
+        return chosen
+
+    def json_errors(self) -> bool:
+        """Whether errors are to be JSON."""
+        return (self.output or os.environ.get("NHICTL_OUTPUT")) in ("json", "jsonl")
+
+    def color(self) -> bool:
+        """Whether colour is wanted: NO_COLOR, TERM=dumb and --no-color say no (no-color.org)."""
+        return not (self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+
+    def now_us(self) -> int:
+        """The clock of the home."""
+        return self.house().clock()
+
+    def at(self, text: str | None) -> int | None:
+        """The moment `--at` names, microseconds, or None."""
+        if text is None:
+            return None
+        from nhictl.core import times
+
+        try:
+            return times.parse_time(text, self.now_us())
+        except (ValueError, OverflowError) as e:
+            raise InputError(f"--at `{text}`: {e}", code="usage", hint="RFC 3339, or relative such as -15m") from e
+
+
+_current = Session()
+
+
+def session() -> Session:
+    """The session of the call that is running."""
+    return _current
+
+
+def begin() -> Session:
+    """Start afresh: one session a call, also when several calls share a process (tests, the demo)."""
+    global _current  # noqa: PLW0603
+    _current = Session()
+    return _current
+
+
+def stdin_bytes(limit: int) -> bytes:
+    """Standard input up to `limit` bytes and one more, so that too much shows."""
+    return sys.stdin.buffer.read(limit + 1)
+
+
+def read_input(name: str, limit: int) -> bytes:
+    """The bytes of a file, or of standard input for `-`; InputError if it cannot be read or is over `limit` bytes."""
+    try:
+        if name == "-":
+            data = stdin_bytes(limit)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(limit + 1)
+    except OSError as e:
+        raise InputError(f"cannot read `{name}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
+    if len(data) > limit:
+        raise InputError(f"`{name}` is over {limit} bytes", code="too_large")
+    return data

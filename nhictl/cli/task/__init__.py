@@ -1,0 +1,1 @@
+"""`nhictl task …`: one verb a file."""

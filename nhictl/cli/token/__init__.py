@@ -1,0 +1,1 @@
+"""`nhictl token …`: one verb a file."""

@@ -1,0 +1,29 @@
+"""`nhictl token list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nhictl.cli.options import At
+from nhictl.cli.session import session
+from nhictl.ops import tokens
+from nhictl.render import Result, Table
+
+COLUMNS = ("jti", "state", "agent", "task", "audience", "expires")
+
+
+def command(
+    task: Annotated[str | None, typer.Option("--task", metavar="T", help="of this task only")] = None,
+    agent: Annotated[str | None, typer.Option("--agent", metavar="A", help="of this agent only")] = None,
+    live: Annotated[bool, typer.Option("--live", help="only those that would be accepted")] = False,
+    at: At = None,
+) -> Result:
+    """List issued tokens, oldest first: what is known of them, never the tokens themselves.
+
+    Example: nhictl token list --agent report-bot --live
+    """
+    found = tokens.everything(session().house(), task=task, agent=agent, live=live, at_us=session().at(at))
+    table = Table(COLUMNS, [[token[c] for c in COLUMNS] for token in found])
+    return Result("nhictl.tokens/v1", {}, items=found, items_key="items", table=table)

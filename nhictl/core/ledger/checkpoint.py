@@ -1,0 +1,114 @@
+"""Checkpoints: C2SP signed notes over the log's size and root, Ed25519, with a key that signs nothing else.
+
+    nhictl/<chain id>
+    <size>
+    <root, base64>
+
+    — nhictl/<chain id> <base64 of 4 key-hash bytes and 64 signature bytes>
+
+Sources: c2sp.org/signed-note (key hash is the first 4 bytes of `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)`),
+c2sp.org/tlog-checkpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_ORIGIN: Final = "nhictl/"
+_ED25519: Final = b"\x01"
+_MAX_NOTE: Final = 4096
+
+
+class NoteError(ValueError):
+    """The text is not a checkpoint of ours; the message says why."""
+
+
+class Checkpoint(NamedTuple):
+    """What a note says: chain id (hex), number of records, and the tree hash over them."""
+
+    chain: str
+    size: int
+    root: bytes
+
+
+def chain_id(genesis: bytes) -> str:
+    """The log's identity: SHA-256 of its genesis line, hex. The line names the first log key, so the id pins both."""
+    return sha256(genesis).hexdigest()
+
+
+def key_hash(chain: str, public: bytes) -> bytes:
+    """The 4 bytes by which a note says which key signed it."""
+    return sha256(f"{_ORIGIN}{chain}\n".encode() + _ED25519 + public).digest()[:4]
+
+
+def verifier_key(chain: str, public: bytes) -> str:
+    """The key in signed-note's text form, for other people's tools: `name+hash+base64(type ‖ key)`."""
+    packed = base64.b64encode(_ED25519 + public).decode()
+    return f"{_ORIGIN}{chain}+{key_hash(chain, public).hex()}+{packed}"
+
+
+def parse_verifier_key(text: str) -> tuple[str, bytes]:
+    """Return (chain id, public key) of `verifier_key`'s form; raise NoteError if it is not one or its hash is wrong."""
+    parts = text.strip().split("+", 2)
+    try:
+        packed = base64.b64decode(parts[2], validate=True)
+    except (IndexError, binascii.Error, ValueError) as e:
+        raise NoteError("not a verifier key") from e
+    chain = parts[0].removeprefix(_ORIGIN)
+    if len(packed) != 33 or packed[:1] != _ED25519 or parts[1] != key_hash(chain, packed[1:]).hex():
+        raise NoteError("not a verifier key of a log of ours")
+    return chain, packed[1:]
+
+
+def _body(checkpoint: Checkpoint) -> bytes:
+    root = base64.b64encode(checkpoint.root).decode()
+    return f"{_ORIGIN}{checkpoint.chain}\n{checkpoint.size}\n{root}\n".encode()
+
+
+def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey, public: bytes) -> str:
+    """Return the signed note."""
+    body = _body(checkpoint)
+    signature = base64.b64encode(key_hash(checkpoint.chain, public) + key.sign(body)).decode()
+    return f"{body.decode()}\n— {_ORIGIN}{checkpoint.chain} {signature}\n"
+
+
+def parse(note: str) -> Checkpoint:
+    """Return what a note says, unverified; raise NoteError unless it has exactly our shape."""
+    if len(note) > _MAX_NOTE:
+        raise NoteError("note too long")
+    lines = note.split("\n")
+    if len(lines) != 6 or lines[3] or lines[5] or not lines[4].startswith("— "):
+        raise NoteError("not a signed note of three lines and one signature")
+    chain = lines[0].removeprefix(_ORIGIN)
+    if not lines[0].startswith(_ORIGIN) or len(chain) != 64 or not set(chain) <= set("0123456789abcdef"):
+        raise NoteError("origin is not that of a log of ours")
+    if not lines[1].isascii() or not lines[1].isdigit() or len(lines[1]) > 15 or lines[1] != str(int(lines[1])):
+        raise NoteError("size is not a number")
+    try:
+        root = base64.b64decode(lines[2], validate=True)
+    except (binascii.Error, ValueError) as e:
+        raise NoteError("root is not base64") from e
+    checkpoint = Checkpoint(chain, int(lines[1]), root)
+    if len(root) != 32 or not note.encode("utf-8", "replace").startswith(_body(checkpoint)):
+        raise NoteError("root is not 32 bytes of canonical base64")
+    return checkpoint
+
+
+def signed_by(note: str, public: bytes) -> bool:
+    """Whether `public` signed this note; a note that does not parse is signed by nobody."""
+    try:
+        checkpoint = parse(note)
+        name, _, packed = note.split("\n")[4].removeprefix("— ").partition(" ")
+        raw = base64.b64decode(packed, validate=True)
+        if name != _ORIGIN + checkpoint.chain or len(raw) != 68 or raw[:4] != key_hash(checkpoint.chain, public):
+            return False
+        Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], _body(checkpoint))
+    except (NoteError, binascii.Error, ValueError, InvalidSignature):
+        return False
+    return True

@@ -1,0 +1,161 @@
+"""The catalogue: which tools there are, what arguments they take, and which resource a call touches.
+
+Validation is step 1 of every decision (reference `policy.md` §2): what is undeclared, of another type, missing or not
+in normal form is an `invalid_request` that names the field, and no rule rescues it. A JSON null counts as absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nhictl.core.policy.resource import normal_resource
+from nhictl.core.policy.types import ArgType, Refused
+
+__all__ = ["InvalidRequestError", "Tool", "coerce_arguments"]
+
+
+class InvalidRequestError(ValueError):
+    """The request itself is not valid; `field` names what is wrong with it, the message says why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"`{field}` {reason}")
+        self.field = field
+
+
+class Tool:
+    """A declared tool. `args` maps a name to its type and whether it is optional; `resource` is None, the kind the
+    caller names (`uri`, `path`, `string`), or a template over arguments such as `s3://{args.bucket}/{args.key}`.
+    """
+
+    __slots__ = ("_nested", "_order", "_required", "_template", "args", "name", "open", "resource")
+
+    def __init__(
+        self, name: str, args: dict[str, tuple[ArgType, bool]], *, is_open: bool = False, resource: str | None = None
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.open = is_open
+        self.resource = resource
+        self._order = {arg: kind.normal for arg, (kind, _) in args.items()}
+        self._required = [arg for arg, (_, optional) in args.items() if not optional]
+        self._nested = any(kind.fields is not None for kind, _ in args.values())
+        self._template = split_template(resource) if resource is not None and "{" in resource else None
+
+    def argument_type(self, path: str) -> ArgType | None:
+        """Return the type at dotted `path` (`amount`, `to.name`), None if it is not declared or is a whole object."""
+        head, *rest = path.split(".")
+        found = self.args.get(head)
+        for name in rest:
+            if found is None or found[0].fields is None:
+                return None
+            found = found[0].fields.get(name)
+        return None if found is None or found[0].fields is not None else found[0]
+
+    def validate(self, args: dict[str, Any], resource: str | None) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+        """Return arguments in normal form, the same flattened to dotted names, and the resource; raise
+        `InvalidRequestError`.
+        """
+        normals: dict[str, Any] = {}
+        order = self._order
+        for name, value in args.items():
+            normal = order.get(name)
+            if normal is None:
+                if not self.open:
+                    raise InvalidRequestError(f"args.{name}", "is not declared")
+                normals[name] = value
+            elif value is not None:
+                try:
+                    normals[name] = normal(value)
+                except Refused as e:
+                    raise InvalidRequestError(f"args.{name}", str(e)) from e
+        for name in self._required:
+            if name not in normals:
+                raise InvalidRequestError(f"args.{name}", "is missing")
+        # An undeclared name of an open tool must never pass for a declared one, `a.b` for the field `b` of `a`.
+        flat = normals if not self._nested else _flatten({k: v for k, v in normals.items() if k in order})
+        return normals, flat, self._resource(flat, resource)
+
+    def _resource(self, flat: dict[str, Any], given: str | None) -> str | None:
+        if self.resource is None:
+            if given is not None:
+                raise InvalidRequestError("resource", f"is not taken by `{self.name}`")
+            return None
+        try:
+            named = None if given is None else normal_resource(given, None if self._template else self.resource)
+            if self._template is None:
+                if named is None:
+                    raise InvalidRequestError("resource", "is missing")
+                return named
+            derived = derive(self._template, flat)
+        except Refused as e:
+            raise InvalidRequestError("resource", str(e)) from e
+        if named is not None and named != derived:
+            raise InvalidRequestError("resource", "differs from what the arguments say")
+        return derived
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the canonical JSON form."""
+        args = {name: [kind.to_json(), optional] for name, (kind, optional) in self.args.items()}
+        return {"args": args, "open": self.open, "resource": self.resource}
+
+    @classmethod
+    def from_json(cls, name: str, form: dict[str, Any]) -> Tool:
+        """Read `to_json` back."""
+        args = {arg: (ArgType.from_json(kind), bool(optional)) for arg, (kind, optional) in form["args"].items()}
+        return cls(name, args, is_open=form["open"], resource=form["resource"])
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Map dotted names to leaves; depth is bounded by what the catalogue declares."""
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            flat.update(_flatten(item, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = item
+    return flat
+
+
+def split_template(text: str) -> list[str]:
+    """Split a template into literal text and argument names in turn, literal first and last; raise `Refused`."""
+    parts: list[str] = []
+    rest = text
+    while True:
+        literal, brace, rest = rest.partition("{")
+        if "}" in literal:
+            raise Refused("has a `}` without `{`")
+        parts.append(literal)
+        if not brace:
+            return parts
+        name, closed, rest = rest.partition("}")
+        if not closed or not name.startswith("args.") or len(name) < 6:
+            raise Refused("has a placeholder that is not `{args.NAME}`")
+        parts.append(name[5:])
+
+
+def derive(parts: list[str], flat: dict[str, Any]) -> str | None:
+    """Fill a template; a value may hold `/` only at the very end, and never what would start a query, fragment or
+    escape.
+
+    Absent arguments leave the resource unknown (None).
+    """
+    whole = len(parts) == 3 and not parts[0] and not parts[2]
+    made = [parts[0]]
+    for at in range(1, len(parts), 2):
+        value = flat.get(parts[at])
+        if value is None:
+            return None
+        text = str(value)
+        last = at == len(parts) - 2 and not parts[-1]
+        if not whole and ("?" in text or "#" in text or ("/" in text and not last)):
+            raise Refused(f"cannot be derived: `args.{parts[at]}` holds a separator")
+        made.append(text)
+        made.append(parts[at + 1])
+    return normal_resource("".join(made))
+
+
+def coerce_arguments(policy: Any, tool: str, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Turn `--arg k=v` texts into JSON values (see `coerce`, which does the work)."""
+    from nhictl.core.policy.coerce import coerce
+
+    return coerce(None if policy is None else policy.tools.get(tool), pairs)

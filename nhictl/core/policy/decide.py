@@ -1,0 +1,195 @@
+"""The decision: validate, classify, match three-valued, forbid overrides, else permit, else deny (reference
+`policy.md` §2).
+
+A pure function: the same policy, agent and request give the same bytes. Nothing a request leaves out can gain it
+anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nhictl.core.policy.catalogue import InvalidRequestError
+from nhictl.core.policy.condition import FALSE, TRUE
+from nhictl.core.policy.facts import CLAIMABLE, FACT_TYPES, Facts
+from nhictl.core.policy.resource import Refused
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.compiled import Policy
+    from nhictl.core.policy.plan import Plan, Rule
+    from nhictl.core.policy.registry import Agent
+    from nhictl.core.policy.request import Request
+
+__all__ = ["MAX_NEAR_MISSES", "Decision", "decide", "gather"]
+
+MAX_NEAR_MISSES = 5
+_NO_CLAIMS: dict[str, Any] = {}
+
+
+class Decision:
+    """Allow or deny, why, and on account of which rules.
+
+    `arguments` and `resource` are the normal forms that were decided upon, and what the tool must receive; both are
+    None where the request was not valid.
+    """
+
+    __slots__ = (
+        "allowed", "arguments", "digest", "field", "message", "near_misses", "obligations", "reason", "resource", "rules",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        reason: str,
+        digest: str | None,
+        rules: list[str] | None = None,
+        obligations: list[dict[str, Any]] | None = None,
+        near_misses: list[dict[str, Any]] | None = None,
+        message: str | None = None,
+        field: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.allowed = reason == "permitted"
+        self.digest = digest
+        self.rules = rules or []
+        self.obligations = obligations or []
+        self.near_misses = near_misses or []
+        self.message = message
+        self.field = field
+        self.arguments: dict[str, Any] | None = None
+        self.resource: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the decision as JSON; `message` and `field` only where they say something."""
+        made: dict[str, Any] = {
+            "decision": "allow" if self.allowed else "deny",
+            "reason": self.reason,
+            "rules": self.rules,
+            "obligations": self.obligations,
+            "near_misses": self.near_misses,
+            "policy": {"digest": self.digest},
+        }
+        if self.message is not None:
+            made["message"] = self.message
+        if self.field is not None:
+            made["field"] = self.field
+        return made
+
+
+def decide(
+    policy: Policy | None,
+    agent: Agent | None,
+    request: Request,
+    supported_obligations: frozenset[str] | None = None,
+) -> Decision:
+    """Decide one request. `supported_obligations` names what the enforcement point can perform; None means anything."""
+    if policy is None:
+        return Decision("not_permitted", None, message="no policy is active, so every call is denied")
+    try:
+        facts, plan = gather(policy, agent, request)
+    except InvalidRequestError as e:
+        return Decision("invalid_request", policy.digest, message=str(e), field=e.field)
+    forbids = []
+    for rule, tests in plan.forbids:
+        for test in tests:
+            if test(facts) == FALSE:
+                break
+        else:  # true or unknown: a forbid applies
+            forbids.append(rule)
+    if forbids:
+        made = Decision("forbidden", policy.digest, [rule.id for rule in forbids], _union(forbids))
+    else:
+        made = _permit(policy, plan, facts, supported_obligations)
+    made.arguments = facts.arguments
+    made.resource = facts.resource
+    return made
+
+
+def _permit(policy: Policy, plan: Plan, facts: Facts, supported: frozenset[str] | None) -> Decision:
+    permits = []
+    for rule, tests in plan.permits:
+        for test in tests:
+            if test(facts) != TRUE:
+                break
+        else:
+            permits.append(rule)
+    if not permits:
+        return Decision("not_permitted", policy.digest, near_misses=_near_misses(plan.permits_all, facts))
+    ids, obligations = [rule.id for rule in permits], _union(permits)
+    if supported is not None:
+        for obligation in obligations:
+            if obligation["type"] not in supported:
+                message = f"obligation `{obligation['type']}` cannot be performed here"
+                return Decision("not_permitted", policy.digest, ids, obligations, message=message)
+    return Decision("permitted", policy.digest, ids, obligations)
+
+
+def gather(policy: Policy, agent: Agent | None, request: Request) -> tuple[Facts, Plan]:
+    """Validate a request (step 1) and return its facts and the agent's plan; raise `InvalidRequestError` with the
+    field.
+    """
+    if agent is None:
+        raise InvalidRequestError("agent", f"names no registered agent: `{request.agent}`")
+    if request.agent != agent.name and request.agent not in agent.aliases:
+        raise InvalidRequestError("agent", f"is `{request.agent}`, but the agent at hand is `{agent.name}`")
+    if agent.state != "active":
+        raise InvalidRequestError("agent", f"is {agent.state}: `{agent.name}`")
+    if agent.expires_us is not None and request.now_us >= agent.expires_us:
+        raise InvalidRequestError("agent", f"has expired: `{agent.name}`")
+    tool = policy.tool(request.tool)
+    if tool is None:
+        raise InvalidRequestError("tool", f"is not declared: `{request.tool}`")
+    arguments, flat, resource = tool.validate(request.args, request.resource)
+    claims = _claims(request)
+    facts = Facts(agent, tool.name, flat, resource, claims, request.context, request.now_us, policy.sensitivity_rank)
+    facts.arguments = arguments
+    return facts, policy.plan(tool, agent)
+
+
+def _claims(request: Request) -> dict[str, Any]:
+    """Collect `task.*` and `token.*`: what an enforcement point gives, else what the context claims."""
+    if request.intent is None and request.task is None and request.token is None and not request.context:
+        return _NO_CLAIMS
+    given: dict[str, Any] = {}
+    for path in CLAIMABLE:
+        origin, name = path.split(".", 1)
+        known = request.task if origin == "task" else request.token
+        field = path if known is not None else f"context.{path}"
+        value = known.get(name) if known is not None else request.context.get(path)
+        if path == "task.intent" and request.intent is not None:
+            if value is not None and value != request.intent:
+                raise InvalidRequestError("intent", f"is `{request.intent}`, but the task says otherwise")
+            value, field = request.intent, "intent"
+        if value is not None:
+            try:
+                given[path] = FACT_TYPES[path].normal(value)
+            except Refused as e:
+                raise InvalidRequestError(field, str(e)) from e
+    return given
+
+
+def _union(rules: list[Rule]) -> list[dict[str, Any]]:
+    """Every obligation of the determining rules, once, in an order that depends on nothing but its content."""
+    if not any(rule.obligations for rule in rules):
+        return []
+    import json
+
+    found = {json.dumps(item, sort_keys=True): item for rule in rules for item in rule.obligations}
+    return [found[key] for key in sorted(found)]
+
+
+def _near_misses(permits: list[Rule], facts: Facts) -> list[dict[str, Any]]:
+    """The permits that fail fewest conditions, each with what failed and the value seen; at most five, by rule id."""
+    fewest: int | None = None
+    nearest: list[tuple[Rule, list[Any]]] = []
+    for rule in permits:
+        failed = []
+        for test in rule.tests:
+            if test.run(facts) != TRUE:
+                failed.append(test)
+                if fewest is not None and len(failed) > fewest:
+                    break
+        if fewest is None or len(failed) < fewest:
+            fewest, nearest = len(failed), []
+        if len(failed) == fewest:
+            nearest.append((rule, failed))
+    return [{"rule": rule.id, "failed": [t.show(facts) for t in failed]} for rule, failed in nearest[:MAX_NEAR_MISSES]]

@@ -1,0 +1,119 @@
+"""Policy documents (reference `policy.md` §1): YAML in, a `Policy` out, the first fault reported with file, line and
+column.
+
+Several files combine as a union: no priorities, no order. Parts of the language that this version cannot enforce are
+refused, never ignored, because a forbid that silently does nothing is worse than none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nhictl.core.policy import reading
+from nhictl.core.policy.compiled import FORMAT, Policy
+from nhictl.core.policy.document_rules import parse_rule
+from nhictl.core.policy.document_tools import parse_tool
+from nhictl.core.policy.resource import normal_prefix
+from nhictl.core.policy.time_window import zone
+from nhictl.core.policy.types import SENSITIVITY
+from nhictl.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nhictl.core.policy.catalogue import Tool
+    from nhictl.core.policy.yaml_events import Node
+
+__all__ = ["parse_policy"]
+
+_KEYS = ("nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "rules")
+_LATER = ("classes", "guardrails", "limits", "openers", "approvers", "assertions")
+
+
+def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
+    """Return the policy that `(name, content)` files make together; raise `InputError` at the first fault."""
+    if not files:
+        raise InputError("no policy file")
+    roots = [_root(file, data) for file, data in files]
+    tools: dict[str, Tool] = {}
+    for root in roots:
+        _tools(root, tools)
+    rules: dict[str, dict[str, Any]] = {}
+    for root in roots:
+        if "rules" in root.value:
+            for node in reading.items(root.value["rules"], what="`rules`"):
+                rule = parse_rule(node, tools)
+                if rule["id"] in rules:
+                    raise node.value["id"].error(f"duplicate rule `{rule['id']}`")
+                rules[rule["id"]] = rule
+    form = {
+        "nhictl_compiled_policy": FORMAT,
+        "ids": _texts(roots, "id"),
+        "owners": _texts(roots, "owner"),
+        "timezone": _timezone(roots),
+        "tools": {name: tools[name].to_json() for name in sorted(tools)},
+        "data": _data(roots),
+        "rules": [rules[name] for name in sorted(rules)],
+    }
+    return Policy(form)
+
+
+def _root(file: str, data: bytes) -> Node:
+    root = reading.one_mapping(file, data, "a policy")
+    reading.version(root, "nhictl_policy")
+    for key in _LATER:
+        if key in root.value:
+            raise root.key_error(key, f"`{key}` is not supported yet")
+    fields = reading.entries(root, _KEYS, what="a policy")
+    if "default" in fields and fields["default"].value != "deny":
+        raise fields["default"].error("`default` can only be `deny`")
+    return root
+
+
+def _texts(roots: list[Node], key: str) -> list[str]:
+    return sorted({reading.text(root.value[key], what=f"`{key}`") for root in roots if key in root.value})
+
+
+def _timezone(roots: list[Node]) -> str:
+    found: str | None = None
+    for root in roots:
+        node = root.value.get("timezone")
+        if node is None:
+            continue
+        name = reading.text(node, what="`timezone`")
+        reading.located(node, zone, name)
+        if found is not None and name != found:
+            raise node.error(f"another file says time zone `{found}`")
+        found = name
+    return found or "UTC"
+
+
+def _tools(root: Node, tools: dict[str, Tool]) -> None:
+    node = root.value.get("tools")
+    if node is None:
+        return
+    for name, declared in reading.entries(node, None, what="`tools`").items():
+        if name in tools:
+            raise node.key_error(name, f"duplicate tool `{name}`")
+        if not name or len(name) > 256 or not name.isprintable() or " " in name or "*" in name:
+            raise node.key_error(name, f"`{name}` is no tool name: no spaces, `*` or control characters")
+        tools[name] = parse_tool(name, declared)
+
+
+def _data(roots: list[Node]) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for root in roots:
+        node = root.value.get("data")
+        if node is None:
+            continue
+        for text, value in reading.entries(node, None, what="`data`").items():
+            try:
+                prefix = normal_prefix(text)
+            except ValueError as e:
+                raise node.key_error(text, f"resource `{text}` {e}") from e
+            if value.value not in SENSITIVITY:
+                raise value.error(f"sensitivity must be one of {', '.join(SENSITIVITY)}")
+            if prefix in made:
+                raise node.key_error(text, f"duplicate resource `{prefix}`")
+            made[prefix] = value.value
+    return made

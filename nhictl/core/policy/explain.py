@@ -1,0 +1,47 @@
+"""The rule table behind a decision: what every rule of the tool said, condition by condition, with the values seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nhictl.core.policy.catalogue import InvalidRequestError
+from nhictl.core.policy.condition import FALSE, TRUE, UNKNOWN, result_name
+from nhictl.core.policy.decide import gather
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.compiled import Policy
+    from nhictl.core.policy.registry import Agent
+    from nhictl.core.policy.request import Request
+
+__all__ = ["explain"]
+
+
+def explain(policy: Policy | None, agent: Agent | None, request: Request) -> list[dict[str, Any]]:
+    """Return one row per rule that names the tool, forbids first, then by id; nothing for a request that is not valid.
+
+    A row has `rule`, `effect`, `result` (true, false, unknown), `applies`, `description`, and `conditions` with fact,
+    operator, operand, the value seen (null if absent) and the result of each.
+    """
+    if policy is None:
+        return []
+    try:
+        facts, _ = gather(policy, agent, request)
+    except InvalidRequestError:
+        return []
+    tool = policy.tool(request.tool)
+    rules = policy.rules_for(tool) if tool is not None else []
+    rows = []
+    for rule in sorted(rules, key=lambda r: (r.effect != "forbid", r.id)):
+        results = [test.run(facts) for test in rule.tests]
+        result = FALSE if FALSE in results else UNKNOWN if UNKNOWN in results else TRUE
+        rows.append(
+            {
+                "rule": rule.id,
+                "effect": rule.effect,
+                "result": result_name(result),
+                "applies": result != FALSE if rule.effect == "forbid" else result == TRUE,
+                "description": rule.form["description"],
+                "conditions": [test.show(facts) for test in rule.tests],
+            }
+        )
+    return rows

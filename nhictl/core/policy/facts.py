@@ -1,0 +1,131 @@
+"""The facts a condition may read: their paths, their types, and how to see their value in one request.
+
+Agent attributes come from the registry, never from the request. `task.*` and `token.*` come from an enforcement point;
+a dry run has none, and they are unknown unless `context` claims them under the same path. What an enforcement point
+gives is never filled up from claims (reference `policy.md` §1, design §5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nhictl.core.policy.condition import MISTYPED
+from nhictl.core.policy.types import ArgType, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nhictl.core.policy.registry import Agent
+
+__all__ = ["CLAIMABLE", "FACT_TYPES", "Facts", "fact_type", "getter"]
+
+_STRING, _INTEGER, _BOOLEAN, _ANY = ArgType("string"), ArgType("integer"), ArgType("boolean"), ArgType("any")
+FACT_TYPES: dict[str, ArgType] = {
+    "agent.name": _STRING,
+    "agent.owner": _STRING,
+    "agent.env": _STRING,
+    "agent.trust": _INTEGER,
+    "agent.groups": ArgType("list", item=_STRING),
+    "agent.attested": _BOOLEAN,
+    "agent.state": _STRING,
+    "task.intent": _STRING,
+    "task.principal": _STRING,
+    "task.delegation_depth": _INTEGER,
+    "task.id": _STRING,
+    "token.ttl_s": _INTEGER,
+    "token.bound": _BOOLEAN,
+    "tool": _STRING,
+    "env": _STRING,
+    "resource": ArgType("resource"),
+    "data.sensitivity": ArgType("sensitivity"),
+}
+CLAIMABLE = ("task.intent", "task.principal", "task.delegation_depth", "task.id", "token.ttl_s", "token.bound")
+
+
+class Facts:
+    """What one validated request offers to conditions. `args` maps dotted names to normal values, `arguments` is the
+    same nested as it was given.
+    """
+
+    __slots__ = ("agent", "args", "arguments", "claims", "context", "now_us", "rank", "resource", "tool")
+
+    def __init__(
+        self,
+        agent: Agent,
+        tool: str,
+        args: dict[str, Any],
+        resource: str | None,
+        claims: dict[str, Any],
+        context: dict[str, Any],
+        now_us: int,
+        rank: Callable[[str], int],
+    ) -> None:
+        self.agent = agent
+        self.tool = tool
+        self.args = args
+        self.arguments = args
+        self.resource = resource
+        self.claims = claims
+        self.context = context
+        self.now_us = now_us
+        self.rank = rank
+
+
+def _sensitivity(facts: Any) -> Any:
+    return None if facts.resource is None else facts.rank(facts.resource)
+
+
+_GETTERS: dict[str, Callable[[Any], Any]] = {
+    "agent.name": lambda f: f.agent.name,
+    "agent.owner": lambda f: f.agent.owner,
+    "agent.env": lambda f: f.agent.env,
+    "agent.trust": lambda f: f.agent.trust,
+    "agent.groups": lambda f: list(f.agent.groups),
+    "agent.attested": lambda f: f.agent.attested,
+    "agent.state": lambda f: f.agent.state,
+    "tool": lambda f: f.tool,
+    "env": lambda f: f.agent.env,
+    "resource": lambda f: f.resource,
+    "data.sensitivity": _sensitivity,
+}
+
+
+def fact_type(path: str) -> ArgType | None:
+    """Return the type of a fact that is no argument; None if there is no such fact."""
+    known = FACT_TYPES.get(path)
+    if known is not None:
+        return known
+    if path.startswith("agent.labels.") and len(path) > 13:
+        return _STRING
+    if path.startswith("context.") and len(path) > 8:
+        return _ANY
+    return None
+
+
+def getter(path: str) -> Callable[[Any], Any]:
+    """Return the function that sees the fact at `path`; None stands for an absent value."""
+    known = _GETTERS.get(path)
+    if known is not None:
+        return known
+    if path.startswith("args."):
+        name = path[5:]
+        return lambda f: f.args.get(name)
+    if path.startswith("agent.labels."):
+        label = path[13:]
+        return lambda f: f.agent.labels.get(label)
+    if path.startswith("context."):
+        return _context(path[8:])
+    return lambda f: f.claims.get(path)
+
+
+def _context(key: str) -> Callable[[Any], Any]:
+    def see(facts: Any) -> Any:
+        value = facts.context.get(key)
+        if value is None:
+            return None
+        try:
+            return _ANY.normal(value)
+        except Refused:
+            return MISTYPED
+
+    return see

@@ -1,0 +1,115 @@
+"""Steps 8 to 13: the issuer's own key signed it, the claims are there and well typed, the times and audience fit."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from nhictl.core.token import jws
+from nhictl.core.token.compact import Parsed
+from nhictl.core.token.verdict import RejectedError
+
+LEEWAY_S: Final = 30
+MAX_LIFETIME_S: Final = 3600
+MAX_BOUND_LIFETIME_S: Final = 14400
+_LAST_SECOND: Final = 253402300799
+_Kinds = tuple[tuple[str, type], ...]
+_REQUIRED: Final[_Kinds] = (
+    ("exp", int),
+    ("aud", str),
+    ("sub", str),
+    ("client_id", str),
+    ("iat", int),
+    ("jti", str),
+    ("txn", str),
+)
+_OPTIONAL: Final[_Kinds] = (
+    ("nbf", int),
+    ("scope", str),
+    ("authorization_details", list),
+    ("act", dict),
+    ("cnf", dict),
+    ("nhictl", dict),
+)
+
+
+class Issuer(NamedTuple):
+    """An issuer we know: its `iss`, its keys as (public JWK with kid, revoked?), trust domain and allowed algorithms."""
+
+    iss: str
+    keys: tuple[tuple[dict[str, Any], bool], ...]
+    trust_domain: str
+    algorithms: frozenset[str]
+
+
+def check_signature(parsed: Parsed, issuers: dict[str, Issuer]) -> Issuer:
+    """Steps 8 to 10. The issuer is found before a key is looked for, and only its keys are."""
+    iss = parsed.claims.get("iss")
+    if iss is None:
+        raise RejectedError(8, "iss_missing")
+    issuer = issuers.get(iss) if isinstance(iss, str) else None
+    if issuer is None:
+        raise RejectedError(8, "iss_untrusted")
+    kid = parsed.header.get("kid")
+    if not isinstance(kid, str) or not kid:
+        raise RejectedError(9, "kid_missing")
+    found = [entry for entry in issuer.keys if entry[0].get("kid") == kid]
+    if not found:
+        raise RejectedError(9, "kid_unknown")
+    if len(found) > 1:
+        raise RejectedError(9, "kid_ambiguous")
+    jwk, revoked = found[0]
+    try:
+        key = jws.load_public(jwk)
+    except jws.KeyFaultError as e:
+        raise RejectedError(9, e.reason, f"the key {e}") from e
+    if revoked:
+        raise RejectedError(9, "key_revoked")
+    if not jws.verify(parsed.signed, parsed.signature, key):
+        raise RejectedError(10, "signature_invalid")
+    return issuer
+
+
+def _typed(claims: dict[str, Any], name: str, kind: type) -> None:
+    value: Any = claims[name]
+    if not isinstance(value, kind) or isinstance(value, bool) or (kind is str and not value and name != "scope"):
+        raise RejectedError(11, f"claim_type:{name}")
+    if isinstance(value, int) and not 0 <= value <= _LAST_SECOND:
+        raise RejectedError(11, f"claim_type:{name}", "outside the years 1970 to 9999")
+
+
+def check_types(claims: dict[str, Any]) -> None:
+    """Step 11. `aud` is looked at in step 13, where a list has its own reason."""
+    for name, kind in _REQUIRED:
+        if name not in claims:
+            raise RejectedError(11, f"claim_missing:{name}")
+        if name == "aud" and isinstance(claims["aud"], list):
+            continue
+        _typed(claims, name, kind)
+    for name, kind in _OPTIONAL:
+        if name in claims:
+            _typed(claims, name, kind)
+
+
+def check_times(claims: dict[str, Any], now_us: int, leeway_s: int = LEEWAY_S) -> None:
+    """Step 12: half-open life, `now == exp` is expired; the same leeway on all three clocks."""
+    iat, exp = claims["iat"], claims["exp"]
+    leeway_us = leeway_s * 1_000_000
+    if now_us >= exp * 1_000_000 + leeway_us:
+        raise RejectedError(12, "token_expired", f"{now_us // 1_000_000 - exp} s ago")
+    if now_us < claims.get("nbf", 0) * 1_000_000 - leeway_us:
+        raise RejectedError(12, "token_not_yet_valid")
+    if iat * 1_000_000 > now_us + leeway_us:
+        raise RejectedError(12, "iat_in_future", f"by {iat - now_us // 1_000_000} s")
+    if iat > exp:
+        raise RejectedError(12, "exp_before_iat")
+    longest = MAX_BOUND_LIFETIME_S if "cnf" in claims else MAX_LIFETIME_S
+    if exp - iat > longest:
+        raise RejectedError(12, "lifetime_too_long", f"{exp - iat} s, at most {longest}")
+
+
+def check_audience(claims: dict[str, Any], audience: str) -> None:
+    """Step 13: one audience, and it is the verifier."""
+    if not isinstance(claims["aud"], str):
+        raise RejectedError(13, "aud_multiple")
+    if claims["aud"] != audience:
+        raise RejectedError(13, "aud_mismatch", f"expected {audience}")

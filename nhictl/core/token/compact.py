@@ -1,0 +1,89 @@
+"""Steps 1 to 7: a string becomes a header and claims, or a reason why not. Nothing is believed yet."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from nhictl.core import strict_json
+from nhictl.core.token import b64
+from nhictl.core.token.verdict import RejectedError
+
+MAX_TOKEN: Final = 16384
+_FORBIDDEN: Final = ("b64", "zip", "enc")
+_INJECTION: Final = ("jku", "jwk", "x5u", "x5c")
+
+
+class Parsed(NamedTuple):
+    """A token taken apart: header, claims, the bytes that are signed, the signature, and the token's own text."""
+
+    header: dict[str, Any]
+    claims: dict[str, Any]
+    signed: bytes
+    signature: bytes
+    text: bytes
+
+
+def _object(data: bytes, step: int, what: str) -> dict[str, Any]:
+    try:
+        value = strict_json.loads(data)
+    except strict_json.DuplicateMemberError as e:
+        raise RejectedError(step, f"{what}_duplicate_member", str(e)) from e
+    except strict_json.StrictJSONError as e:
+        raise RejectedError(step, f"{what}_bad_json", str(e)) from e
+    if not isinstance(value, dict):
+        raise RejectedError(step, f"{what}_bad_json", "not an object")
+    return value
+
+
+def split(token: bytes) -> tuple[bytes, list[bytes]]:
+    """Steps 1 and 2: the token's text and its three decoded segments."""
+    text = token.removesuffix(b"\n").removesuffix(b"\r")
+    if not text:
+        raise RejectedError(1, "token_empty")
+    if len(text) > MAX_TOKEN:
+        raise RejectedError(1, "token_too_large", f"{len(text)} bytes, at most {MAX_TOKEN}")
+    if text[:1] in (b"{", b"["):
+        raise RejectedError(2, "token_json_serialization", "JSON serialization of JWS is not accepted")
+    if not text.isascii() or any(c <= 32 or c == 127 for c in text):
+        raise RejectedError(2, "token_bad_charset")
+    parts = text.split(b".")
+    if len(parts) == 5:
+        raise RejectedError(2, "token_is_jwe", "an encrypted token")
+    if len(parts) != 3:
+        raise RejectedError(2, "token_bad_segments", f"{len(parts)} segments, not 3")
+    try:
+        return text, [b64.decode(part) for part in parts]
+    except ValueError as e:
+        raise RejectedError(2, "token_bad_base64", str(e)) from e
+
+
+def parse(token: bytes, typ: str, algorithms: frozenset[str]) -> Parsed:
+    """Steps 1 to 7 for a token of our own profile; RejectedError says which refused."""
+    text, (raw_header, raw_claims, signature) = split(token)
+    header = _object(raw_header, 3, "header")
+    _check_header(header)
+    if "typ" not in header:
+        raise RejectedError(5, "typ_missing")
+    given = header["typ"]
+    if not isinstance(given, str) or given.lower().removeprefix("application/") != typ:
+        raise RejectedError(5, "typ_mismatch", f"expected {typ}")
+    alg = header.get("alg")
+    if isinstance(alg, str) and alg.lower() == "none":
+        raise RejectedError(6, "alg_none")
+    if not isinstance(alg, str) or alg not in algorithms:
+        raise RejectedError(6, "alg_not_allowed", f"accepted: {', '.join(sorted(algorithms))}")
+    claims = _object(raw_claims, 7, "claims")
+    return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    if "crit" in header:
+        raise RejectedError(4, "header_crit_unsupported")
+    for name in _FORBIDDEN:
+        if name in header:
+            raise RejectedError(4, "header_forbidden", f"header `{name}`")
+    for name in _INJECTION:
+        if name in header:
+            raise RejectedError(4, "header_key_injection", f"header `{name}`: a token does not bring its own key")
+    if extra := sorted(header.keys() - {"alg", "typ", "kid"}):
+        raise RejectedError(4, "header_unexpected", f"header `{extra[0]}`")

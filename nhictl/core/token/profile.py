@@ -1,0 +1,85 @@
+"""The per-task token (`at+jwt`, RFC 9068): its header, its claims, and how scope boxes stand in them (RFC 9396)."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+TYP: Final = "at+jwt"
+DETAIL: Final = "nhictl_resource_access"
+DEFAULT_TTL_S: Final = 300
+MAX_TTL_S: Final = 3600
+
+
+class Grant(NamedTuple):
+    """What goes into a token. Times in seconds; `scope` is the task's boxes in mapping form; `head` the log head before it."""
+
+    issuer: str
+    subject: str
+    agent: str
+    audience: str
+    issued: int
+    expires: int
+    jti: str
+    task: str
+    instance: str
+    scope: list[dict[str, Any]]
+    policy: str | None
+    principal: str | None
+    head: dict[str, Any]
+
+
+def header(kid: str) -> dict[str, str]:
+    """Exactly `alg`, `typ`, `kid`."""
+    return {"alg": "ES256", "typ": TYP, "kid": kid}
+
+
+def details(scope: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Boxes as `authorization_details`: tools are actions, conditions are constraints."""
+    found = []
+    for box in scope:
+        entry: dict[str, Any] = {"type": DETAIL, "actions": box["tools"]}
+        if box.get("resource") is not None:
+            entry["resource"] = box["resource"]
+        if box.get("when"):
+            entry["constraints"] = box["when"]
+        found.append(entry)
+    return found
+
+
+def boxes(entries: list[Any]) -> list[dict[str, Any]] | None:
+    """`authorization_details` back as boxes in mapping form; None if one of them is not of our type or has more in it."""
+    found = []
+    for entry in entries:
+        if not isinstance(entry, dict) or entry.get("type") != DETAIL:
+            return None
+        if entry.keys() - {"type", "actions", "resource", "constraints", "delegation"}:
+            return None
+        box = {"tools": entry.get("actions"), "resource": entry.get("resource"), "when": entry.get("constraints")}
+        found.append({key: value for key, value in box.items() if value is not None})
+    return found
+
+
+def claims(grant: Grant) -> dict[str, Any]:
+    """The claims, in a fixed order. `scope` names the tools only: a projection, never broader than the details."""
+    tools = dict.fromkeys(tool for box in grant.scope for tool in box["tools"])
+    own: dict[str, Any] = {"inst": grant.instance}
+    if grant.policy is not None:
+        own["policy"] = grant.policy
+    if grant.principal is not None:
+        own["principal"] = grant.principal
+    own["log"] = grant.head
+    return {
+        "iss": grant.issuer,
+        "sub": grant.subject,
+        "client_id": grant.agent,
+        "aud": grant.audience,
+        "iat": grant.issued,
+        "nbf": grant.issued,
+        "exp": grant.expires,
+        "jti": grant.jti,
+        "txn": grant.task,
+        "sub_profile": "ai_agent",
+        "scope": " ".join(tools),
+        "authorization_details": details(grant.scope),
+        "nhictl": own,
+    }

@@ -1,0 +1,81 @@
+"""Steps 14 to 19: what the issuing authority knows about agent, token and task at the moment asked about.
+
+Facts come in as a value; nothing here reads a store. What this version cannot decide it refuses by name: delegation
+(`act`) and key binding (`cnf`) are never skipped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from nhictl.core.identity import spiffe
+from nhictl.core.token.verdict import RejectedError
+
+
+class Facts(NamedTuple):
+    """State as of the moment: `agent` and `task` by their state word or None if unknown; `token` None if unknown.
+
+    `digest_ok` says that the token's SHA-256 is the one recorded at issue, `head_ok` that the log it names is ours and
+    no longer than ours; `uses` is what is left of a use limit, None without one.
+    """
+
+    agent: str | None
+    token: str | None
+    digest_ok: bool
+    head_ok: bool
+    task: str | None
+    uses: int | None
+
+
+def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> None:
+    """Step 14."""
+    try:
+        domain, _ = spiffe.parse(claims["sub"])
+    except ValueError as e:
+        raise RejectedError(14, "sub_invalid", str(e)) from e
+    if domain != trust_domain:
+        raise RejectedError(14, "trust_domain_mismatch")
+    if facts.agent is None:
+        raise RejectedError(14, "agent_unknown")
+    if facts.agent == "suspended":
+        raise RejectedError(14, "agent_suspended")
+    if facts.agent != "active":
+        raise RejectedError(14, "agent_retired", "its registration has expired" if facts.agent == "expired" else "")
+
+
+def check_chain(claims: dict[str, Any]) -> None:
+    """Steps 15 and 16, as far as this version goes."""
+    if "act" in claims:
+        raise RejectedError(15, "act_malformed", "delegated tokens are not supported yet")
+    if "may_act" in claims:
+        raise RejectedError(15, "may_act_violation", "delegated tokens are not supported yet")
+    if "cnf" in claims:
+        raise RejectedError(16, "cnf_unsupported", "key-bound tokens are not supported yet")
+
+
+def check_status(facts: Facts) -> None:
+    """Step 17, from the local store: exact, no cache."""
+    if facts.token is None:
+        raise RejectedError(17, "token_unknown", "not in this authority's store")
+    if not facts.digest_ok:
+        raise RejectedError(17, "token_unknown", "another token was issued under this jti")
+    if not facts.head_ok:
+        raise RejectedError(17, "token_unknown", "issued from a log that this one does not contain")
+    if facts.token == "revoked":  # noqa: S105  # a state word
+        raise RejectedError(17, "token_revoked")
+
+
+def check_uses(facts: Facts, *, consume: bool) -> None:
+    """Step 18: without consuming, a use-limited token cannot be decided; the taking itself comes last of all."""
+    if facts.uses is None:
+        return
+    if facts.uses < 1:
+        raise RejectedError(18, "uses_exhausted")
+    if not consume:
+        raise RejectedError(18, "use_required", "a use-limited token is decided by --consume only")
+
+
+def check_task(facts: Facts) -> None:
+    """Step 19, first half: the approved piece of work still stands."""
+    if facts.task != "open":
+        raise RejectedError(19, "task_killed" if facts.task == "killed" else "task_closed")

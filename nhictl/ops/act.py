@@ -1,0 +1,223 @@
+"""An act is one transaction: lock → read → decide → change state, append record, advance tree, sign → commit → answer.
+
+Nothing leaves the process before its record is durable, and nothing is changed without a record. If the log cannot be
+written, nothing was done (exit 7). A COMMIT that reports failure is read back, since it may have been carried out; if
+that cannot be told the answer is `outcome_unknown`, never "nothing was done".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from nhictl.core import times
+from nhictl.core.ledger import checkpoint, content, record
+from nhictl.core.ledger.merkle import CompactRange, leaf_hash
+from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
+from nhictl.ops.house import LOCK, House
+from nhictl.store import agents, log, sqlite
+from nhictl.store.lock import WriteLock
+
+CLOCK_LEEWAY_US: Final = 30 * 1_000_000
+AUTHORITY: Final = 0
+"""The content key of what belongs to no task."""
+
+T = TypeVar("T")
+
+
+class Head(NamedTuple):
+    """The log's head, as every mutating reply and every token carries it: whoever keeps one is a witness."""
+
+    chain: str
+    size: int
+    root: bytes
+
+    def to_json(self, *, seq: bool = True) -> dict[str, Any]:
+        """`{"chain","seq","size","root"}`, root in base64; a token leaves `seq` out."""
+        root = base64.b64encode(self.root).decode()
+        if seq:
+            return {"chain": self.chain, "seq": self.size - 1, "size": self.size, "root": root}
+        return {"chain": self.chain, "size": self.size, "root": root}
+
+
+class LogKey(NamedTuple):
+    """The key that signs checkpoints and nothing else."""
+
+    private: Ed25519PrivateKey
+    public: bytes
+
+
+def log_key(house: House) -> LogKey:
+    """Open the log key. Done before the lock is taken: nothing slow or interactive runs under it."""
+    with sqlite.guarded("read the log key"):
+        rows = [row for row in agents.keys(house.db) if row.use == "log" and row.state == "active"]
+    if not rows:
+        raise UnsafeError("the home has no log key", code="home_incomplete")
+    raw = house.sealer.open(rows[-1].sealed, f"signing key:{rows[-1].kid}")
+    return LogKey(Ed25519PrivateKey.from_private_bytes(raw), base64.b64decode(json.loads(rows[-1].public)["ed25519"]))
+
+
+class Act:
+    """The inside of one transaction: the database, the moment, and the only way to append to the log."""
+
+    def __init__(self, house: House, db: sqlite3.Connection, now_us: int, before: log.HeadRow) -> None:
+        self.house = house
+        self.db = db
+        self.now_us = now_us
+        self.tree = CompactRange.from_bytes(before.size, before.subtrees)
+        self.prev = before.prev
+        self.ts = max(now_us, before.ts)
+        self.chain = house.meta["chain"] if before.size else ""  # of the genesis: known once it is written
+        self._actor = house.actor()
+        self._content_keys: dict[int, bytes] = {}
+
+    @property
+    def seq(self) -> int:
+        """The number the next record will have."""
+        return self.tree.size
+
+    def head(self) -> Head:
+        """The head after the records appended so far."""
+        return Head(self.chain, self.tree.size, self.tree.root())
+
+    def record(
+        self, kind: str, *, outcome: str = "ok", task_row: int | None = None, sealed: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> int:  # fmt: skip
+        """Append one record and return its number.
+
+        `task_row` indexes it under a task and chooses the content key; `sealed` is content by label, of which the line
+        gets commitments only.
+        """
+        seq = self.seq
+        fields["type"], fields["outcome"] = kind, outcome
+        fields["ts"], fields["actor"] = times.rfc3339(self.now_us), self._actor
+        if sealed:
+            fields["c"] = {label: self._seal(seq, label, what, task_row or AUTHORITY) for label, what in sealed.items()}
+        try:
+            line = record.encode(fields, self.prev)
+        except record.RecordError as e:
+            raise NhictlError(f"a record could not be written: {e}") from e
+        log.append(self.db, seq, self.ts, task_row, line)
+        if not self.chain:
+            self.chain = checkpoint.chain_id(line)
+        leaf = leaf_hash(line)
+        self.prev = leaf.hex()
+        self.tree.append(leaf)
+        return seq
+
+    def _seal(self, seq: int, label: str, what: Any, task: int) -> str:
+        key = self._content_key(task)
+        plain = content.canonical(what)
+        from nhictl.store.keys import Sealer
+
+        box = Sealer(key).seal(plain, content_place(self.chain, seq, label), self.house.random(12))
+        log.put_content(self.db, seq, label, task, box)
+        return content.commitment(key, label, plain)
+
+    def _content_key(self, task: int) -> bytes:
+        if task not in self._content_keys:
+            sealed = log.content_key(self.db, task)
+            place = f"content key:{task}"
+            if sealed is None:
+                key = self.house.random(32)
+                log.put_content_key(self.db, task, self.house.sealer.seal(key, place, self.house.random(12)))
+            else:
+                key = self.house.sealer.open(sealed, place)
+            self._content_keys[task] = key
+        return self._content_keys[task]
+
+    def finish(self, key: LogKey) -> None:
+        """Sign the checkpoint over everything appended and move the head."""
+        after = self.head()
+        note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
+        log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), note)
+
+
+def content_place(chain: str, seq: int, label: str) -> str:
+    """The associated data that ties a sealed piece to its record: chain ‖ seq ‖ label."""
+    return f"content:{chain}:{seq}:{label}"
+
+
+def transact(
+    house: House, decide: Callable[[Act], T], *, grants: bool = True, key: LogKey | None = None
+) -> tuple[T, Head]:
+    """Carry out `decide` as one act and return its answer with the head after it.
+
+    `decide` reads, decides, changes state and appends at least one record, or raises, in which case nothing happened.
+    `grants` is False for what only takes authority away: that works even when the clock has gone back. Raises
+    ConflictError (lock not had), UnsafeError (`clock_regressed`), UnavailableError (`unavailable`, `outcome_unknown`).
+    """
+    key = key or log_key(house)
+    db = house.db
+    lock = WriteLock(house.home / LOCK)
+    lock.acquire(house.lock_timeout)
+    try:
+        with sqlite.guarded("begin a transaction"):
+            db.execute("BEGIN IMMEDIATE")
+        try:
+            with sqlite.guarded("write the log"):
+                before = log.head(db) or log.HeadRow(0, 0, record.GENESIS_PREV, b"")
+                now_us = house.clock()
+                if grants and now_us + CLOCK_LEEWAY_US < before.ts:
+                    raise clock_regressed(now_us, before.ts)
+                act = Act(house, db, now_us, before)
+                answer = decide(act)
+                if act.seq == before.size:
+                    raise NhictlError("an act without a record")
+                act.finish(key)
+                after = act.head()
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        _commit(house, db, after, act.prev)
+    finally:
+        lock.release()
+    return answer, after
+
+
+def _commit(house: House, db: sqlite3.Connection, after: Head, prev: str) -> None:
+    try:
+        db.execute("COMMIT")
+    except sqlite3.Error as failed:
+        _settle(house, db, after, prev, failed)
+
+
+def _settle(house: House, db: sqlite3.Connection, after: Head, prev: str, failed: sqlite3.Error) -> None:
+    """Read back what a COMMIT that reported failure did; return if it was carried out after all."""
+    try:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        fresh = sqlite.open_existing(house.database)
+        try:
+            now = log.head(fresh)
+        finally:
+            fresh.close()
+    except (sqlite3.Error, NhictlError) as e:
+        raise UnavailableError(
+            f"the commit failed ({failed}) and what became of it cannot be read ({e})", code="outcome_unknown",
+            hint=f"look whether record {after.size - 1} is in the log before trying again",
+        ) from e  # fmt: skip
+    if now is not None and now.size >= after.size and now.prev == prev:
+        return
+    raise sqlite.unavailable(failed, "commit: nothing was done") from failed
+
+
+def clock_regressed(now_us: int, newest_us: int) -> UnsafeError:
+    """The error for a clock behind the newest record by more than the leeway."""
+    behind = (newest_us - now_us) // 1_000_000
+    return UnsafeError(
+        f"the clock is {behind} s behind the newest record", code="clock_regressed",
+        hint="set the clock right; revoking and killing work all the same",
+    )  # fmt: skip
+
+
+def wrong_state(what: str, name: str, state: str, hint: str | None = None) -> ConflictError:
+    """The error for an act that the state of `what` does not allow (exit 5)."""
+    return ConflictError(f"{what} `{name}` is {state}", code=f"{what}_{state}", hint=hint)

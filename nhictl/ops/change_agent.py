@@ -1,0 +1,52 @@
+"""`agent suspend|resume|retire`: one record and one new version; checks see it from the commit on."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from nhictl.ops import agents
+from nhictl.ops.act import Act, Head, transact, wrong_state
+from nhictl.ops.house import House
+from nhictl.store import agents as table
+from nhictl.store import work
+
+
+class Change(NamedTuple):
+    """From which states a change leads where, the record it writes, and whether it gives authority back."""
+
+    sources: frozenset[str]
+    state: str
+    record: str
+    grants: bool
+
+
+CHANGES: Final = {
+    "suspend": Change(frozenset({"active"}), "suspended", "agent.suspended", grants=False),
+    "resume": Change(frozenset({"suspended"}), "active", "agent.resumed", grants=True),
+    "retire": Change(frozenset({"active", "suspended"}), "retired", "agent.retired", grants=False),
+}
+
+
+def change(house: House, name: str, verb: str, reason: str | None) -> tuple[dict[str, Any], int, Head]:
+    """Carry out `verb`; returns the agent, how many live tokens it concerned, and the head.
+
+    NotFoundError (4) for an unknown agent, ConflictError (5) if its state does not allow it. A retired agent's tokens
+    are cut off as well, so that nothing could bring them back.
+    """
+    rule = CHANGES[verb]
+
+    def decide(act: Act) -> tuple[dict[str, Any], int]:
+        row = agents.find(act.house, name)
+        if row.state not in rule.sources:
+            raise wrong_state("agent", row.name, row.state)
+        live = work.live_tokens(act.db, agent=row.id, task_id=None, now_s=act.now_us // 1_000_000)
+        seq = act.record(
+            rule.record, agent=row.name, sealed={"reason": reason} if reason else None, ext={"live_tokens": live}
+        )
+        table.add_version(act.db, row.id, seq, rule.state, row.doc)
+        if rule.state == "retired":
+            work.cut_off(act.db, "agent", row.id, seq)
+        return agents.to_json(act.house, agents.find(act.house, row.name), act.now_us), live
+
+    (agent, live), head = transact(house, decide, grants=rule.grants)
+    return agent, live, head

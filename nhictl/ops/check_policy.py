@@ -1,0 +1,137 @@
+"""`policy check`: what the rules would decide. Never writes, and never answers more leniently than the live path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nhictl.core.policy.compiled import Policy
+from nhictl.core.policy.decide import Decision, decide
+from nhictl.core.policy.registry import Agent, Registry
+from nhictl.core.policy.request import Request
+from nhictl.errors import InputError
+from nhictl.ops import agents, policies, tasks
+from nhictl.ops.house import House
+from nhictl.store import agents as agent_table
+from nhictl.store import sqlite
+
+
+class Call(NamedTuple):
+    """One call asked about: by agent and intent, or by the task it belongs to."""
+
+    tool: str
+    agent: str | None = None
+    intent: str | None = None
+    task: str | None = None
+    args: dict[str, Any] | None = None
+    resource: str | None = None
+    context: dict[str, Any] | None = None
+    at_us: int | None = None
+
+
+class Bench:
+    """Where the facts come from: files given with the question, else the home. Built once, asked many times."""
+
+    def __init__(self, house: House, policy: Policy | None, registry: Registry | None) -> None:
+        self.house = house
+        self._policy = policy
+        self._registry = registry
+        self._cached: tuple[int, Policy | None] | None = None
+
+    def policy(self, below: int) -> Policy | None:
+        """The policy given, else the one in force as of the first `below` records."""
+        if self._policy is not None:
+            return self._policy
+        with sqlite.guarded("read the policy"):
+            row = policies.version(self.house, below)
+        if self._cached is None or self._cached[0] != row:
+            self._cached = (row, policies.active(self.house, below))
+        return self._cached[1]
+
+    def needs_home(self) -> bool:
+        """Whether a question can be answered from the files alone."""
+        return self._policy is None or self._registry is None
+
+    def ask(self, call: Call) -> tuple[Policy | None, Agent | None, Request]:
+        """The policy, agent and request of a question; NotFoundError (4) for an unknown task."""
+        at_us = call.at_us
+        below = agent_table.LATEST
+        if at_us is not None and self.needs_home():
+            below = agents.below_of(self.house, at_us)
+        now = at_us if at_us is not None else self.house.clock()
+        name, intent, task = call.agent, call.intent, None
+        if call.task is not None:
+            row = tasks.find(self.house, call.task, below)
+            doc = json.loads(row.doc)
+            who = agent_table.by_id(self.house.db, row.agent, below)
+            name, intent = (who.name if who else ""), doc["intent"]
+            task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
+        request = Request(
+            name or "", call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None
+        )  # fmt: skip
+        return self.policy(below), self._agent(name or "", below), request
+
+    def _agent(self, name: str, below: int) -> Agent | None:
+        if self._registry is not None:
+            return self._registry.find(name)
+        from nhictl.core.identity import spiffe
+
+        short = spiffe.agent_name(name, self.house.meta["trust_domain"]) or name
+        with sqlite.guarded("read the agents"):
+            row = agent_table.by_name(self.house.db, short, below)
+        return policies.agent_facts(row) if row else None
+
+    def decide(self, call: Call) -> Decision:
+        """The decision on one call."""
+        policy, agent, request = self.ask(call)
+        return decide(policy, agent, request)
+
+    def explain(self, call: Call) -> list[dict[str, Any]]:
+        """The rule table of one call: forbids first, each condition with the value seen."""
+        from nhictl.core.policy.explain import explain
+
+        policy, agent, request = self.ask(call)
+        return [] if policy is None else explain(policy, agent, request)
+
+
+def bench(house: House, policy_files: Sequence[tuple[str, bytes]], registry_file: tuple[str, bytes] | None) -> Bench:
+    """Set up from the files given; a part that is not given comes from the home."""
+    policy = registry = None
+    if policy_files:
+        from nhictl.core.policy.document import parse_policy
+
+        policy = parse_policy(policy_files)
+    if registry_file is not None:
+        from nhictl.core.policy.registry import parse_agents
+
+        registry = Registry(parse_agents(*registry_file))
+    return Bench(house, policy, registry)
+
+
+def from_mapping(value: Any, now_us: int) -> Call:
+    """A request or batch line as a call; InputError names the member that is wrong."""
+    from nhictl.core import times
+
+    if not isinstance(value, dict):
+        raise InputError("a request is an object", code="invalid_request_line")
+    if extra := sorted(value.keys() - {"id", "agent", "intent", "task", "tool", "args", "resource", "context", "at"}):
+        raise InputError(f"no member `{extra[0]}` in a request", code="invalid_request_line")
+    for name in ("agent", "intent", "task", "tool", "resource", "at"):
+        if not isinstance(value.get(name), str | None):
+            raise InputError(f"`{name}` is no string", code="invalid_request_line")
+    for name in ("args", "context"):
+        if not isinstance(value.get(name), dict | None):
+            raise InputError(f"`{name}` is no object", code="invalid_request_line")
+    if value.get("tool") is None or (value.get("agent") is None) == (value.get("task") is None):
+        raise InputError("a request names a tool, and either an agent or a task", code="invalid_request_line")
+    if value.get("task") is not None and value.get("intent") is not None:
+        raise InputError("a task has its own intent", code="invalid_request_line")
+    try:
+        at_us = times.parse_time(value["at"], now_us) if value.get("at") is not None else None
+    except (ValueError, OverflowError) as e:
+        raise InputError(f"`at`: {e}", code="invalid_request_line") from e
+    return Call(
+        value["tool"], value.get("agent"), value.get("intent"), value.get("task"), value.get("args"),
+        value.get("resource"), value.get("context"), at_us,
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""An opened home: database, keys, clock and random source, and who is acting. Opened once a process, read afresh each time."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nhictl.core.token.claims import Issuer
+from nhictl.errors import InputError, UnavailableError, UnsafeError
+from nhictl.store import agents, files, keys, log, sqlite
+
+DATABASE = "nhictl.db"
+LOCK = "lock"
+ALGORITHMS = frozenset({"ES256"})
+
+
+def real_clock() -> int:
+    """Now, in microseconds since the Unix epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+def default_home() -> Path:
+    """`$NHICTL_HOME`, else `$XDG_DATA_HOME/nhictl`, else `~/.local/share/nhictl`."""
+    if named := os.environ.get("NHICTL_HOME"):
+        return Path(named)
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "nhictl"
+
+
+def database_of(home: Path, store: str | None) -> Path:
+    """The database file: the home's, or the one `--store sqlite:///path` names; another scheme is refused (exit 2)."""
+    if not store:
+        return home / DATABASE
+    scheme, mark, path = store.partition("://")
+    if not mark or scheme != "sqlite":
+        raise InputError(
+            f"no store of the scheme `{scheme}` in this version", code="store_unsupported",
+            hint="use sqlite:///absolute/path, or leave --store out",
+        )  # fmt: skip
+    if not path.startswith("/"):
+        raise InputError("a sqlite store is sqlite:/// and an absolute path", code="store_unsupported")
+    return Path(path)
+
+
+class House:
+    """What every operation works on. `clock` and `random` are handed in by tests; everybody else gets the real ones."""
+
+    def __init__(
+        self,
+        home: Path,
+        database: Path,
+        *,
+        clock: Callable[[], int] = real_clock,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.home = home
+        self.database = database
+        self.clock = clock
+        self.random = random
+        self.lock_timeout = 10.0
+        self._db: sqlite3.Connection | None = None
+        self._sealer: keys.Sealer | None = None
+        self._meta: dict[str, str] | None = None
+
+    def exists(self) -> bool:
+        """Whether this home was initialised."""
+        return os.path.lexists(self.database) or os.path.lexists(self.home / keys.KEK_FILE)
+
+    def check(self) -> None:
+        """Refuse a home that was never initialised (exit 7) or is not safe (exit 6)."""
+        try:
+            present = self.exists()
+        except OSError as e:
+            raise UnavailableError(f"cannot look at `{self.home}`: {e}") from e
+        if not present:
+            raise UnavailableError(
+                f"no authority in `{self.home}`", code="not_initialised",
+                hint="start one with: nhictl init --trust-domain example.org",
+            )  # fmt: skip
+        files.check_directory(self.home)
+        files.check_file(self.home / keys.KEK_FILE)
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection, opened and checked at first use."""
+        if self._db is None:
+            self.check()
+            self._db = sqlite.open_existing(self.database)
+        return self._db
+
+    def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer) -> None:
+        """Take over what `init` has just made."""
+        self._db, self._sealer = db, sealer
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    @property
+    def sealer(self) -> keys.Sealer:
+        """The key-encryption key, read at first use."""
+        if self._sealer is None:
+            self._sealer = keys.load_kek(self.home)
+        return self._sealer
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """Trust domain, issuer, chain id: written once, by `init`."""
+        if self._meta is None:
+            with sqlite.guarded("read the database"):
+                self._meta = log.get_meta(self.db)
+            if not {"trust_domain", "issuer", "chain"} <= self._meta.keys():
+                raise UnsafeError("the database was not initialised to the end", code="home_incomplete")
+        return self._meta
+
+    def issuer(self) -> Issuer:
+        """Ourselves as an issuer, read afresh: every token key there ever was, with the revoked ones marked."""
+        with sqlite.guarded("read the signing keys"):
+            rows = [row for row in agents.keys(self.db) if row.use == "token"]
+        found: list[tuple[dict[str, Any], bool]] = [(json.loads(row.public), row.state == "revoked") for row in rows]
+        return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], ALGORITHMS)
+
+    def actor(self) -> dict[str, Any]:
+        """Who acts: the effective user of the process, never what the environment says."""
+        import pwd
+
+        uid = os.geteuid()
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = None
+        return {"kind": "operator", "id": f"uid:{uid}", "host": os.uname().nodename} | (
+            {"os_user": name} if name else {}
+        )

@@ -1,0 +1,116 @@
+"""`init`: make a home, its keys, its database and the first record, or leave nothing behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from nhictl.core import strict_json
+from nhictl.core.identity import spiffe
+from nhictl.core.token import jws
+from nhictl.errors import ConflictError, InputError, UnavailableError, UnsafeError
+from nhictl.ops.act import Act, Head, LogKey, transact
+from nhictl.ops.house import DATABASE, House
+from nhictl.store import agents, files, keys, log, sqlite
+
+
+def check_issuer(issuer: str) -> str:
+    """An issuer is an https URL without query, fragment, userinfo or trailing slash (RFC 8414 §2), or a SPIFFE trust domain."""
+    host, _, path = issuer.removeprefix("https://").partition("/")
+    plain = issuer.isascii() and issuer.isprintable() and not set(issuer) & set(' ?#@%\\"<>') and len(issuer) <= 512
+    if (
+        not (issuer.startswith("https://") and host and host == host.lower() and plain)
+        or issuer.endswith("/")
+        or "//" in path
+    ):
+        raise InputError(
+            f"`{issuer}` is no issuer: it has to be an https URL without query, fragment, user or trailing slash",
+            code="invalid_issuer", hint="for example --issuer https://nhi.example.org",
+        )  # fmt: skip
+    return issuer
+
+
+def initialise(house: House, trust_domain: str, issuer: str | None) -> tuple[dict[str, str], Head]:
+    """Make the authority; ConflictError (exit 5) if there is one, and then nothing is changed."""
+    if why := spiffe.domain_fault(trust_domain):
+        raise InputError(f"`{trust_domain}` is no trust domain: {why}", code="invalid_trust_domain")
+    iss = check_issuer(issuer) if issuer else f"spiffe://{trust_domain}"
+    _refuse_existing(house)
+    files.make_directory(house.home)
+    try:
+        workshop = Path(tempfile.mkdtemp(prefix=".init-", dir=house.home))
+    except OSError as e:
+        raise UnavailableError(f"cannot write in `{house.home}`: {(e.strerror or str(e)).lower()}") from e
+    try:
+        return _build(house, workshop, trust_domain, iss)
+    except OSError as e:
+        raise UnavailableError(f"cannot write in `{house.home}`: {(e.strerror or str(e)).lower()}") from e
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _refuse_existing(house: House) -> None:
+    if house.database.exists():
+        raise ConflictError(f"`{house.home}` holds an authority already", code="already_initialised")
+    if (house.home / keys.KEK_FILE).exists():
+        raise UnsafeError(
+            f"`{house.home}` has a key-encryption key but no database", code="home_incomplete",
+            hint="restore the database, or choose an empty home",
+        )  # fmt: skip
+
+
+def _build(house: House, workshop: Path, trust_domain: str, iss: str) -> tuple[dict[str, str], Head]:
+    sealer = keys.create_kek(workshop)
+    draft = House(workshop, workshop / DATABASE, clock=house.clock, random=house.random)
+    draft.adopt(sqlite.create(draft.database), sealer)
+    private = Ed25519PrivateKey.from_private_bytes(house.random(32))
+    key = LogKey(private, private.public_key().public_bytes_raw())
+
+    def first(act: Act) -> dict[str, str]:
+        return _first_records(act, trust_domain, iss, key)
+
+    made, head = transact(draft, first, key=key)
+    draft.close()
+    house.database.parent.mkdir(parents=True, exist_ok=True)
+    (workshop / keys.KEK_FILE).rename(house.home / keys.KEK_FILE)
+    draft.database.rename(house.database)
+    files.sync_directory(house.home)
+    return made, head
+
+
+def _first_records(act: Act, trust_domain: str, iss: str, key: LogKey) -> dict[str, str]:
+    public = base64.b64encode(key.public).decode()
+    genesis = {
+        "hash": "rfc6962-sha256",
+        "signed": "every-commit",
+        "log_key": public,
+        "trust_domain": trust_domain,
+        "issuer": iss,
+    }
+    seq = act.record("log.genesis", ext=genesis)
+    sealer, random = act.house.sealer, act.house.random
+    log_kid = f"log-{sha256(key.public).hexdigest()[:16]}"
+    box = sealer.seal(key.private.private_bytes_raw(), f"signing key:{log_kid}", random(12))
+    agents.add_key(act.db, "log", log_kid, json.dumps({"ed25519": public}), box, "active", seq)
+    scalar = jws.new_private(random(40))
+    jwk = jws.public_jwk(jws.private_from_bytes(scalar))
+    kid = jws.thumbprint(jwk)
+    seq = act.record("key.activated", ext={"kid": kid, "use": "token", "jwk": jwk})
+    whole = {**jwk, "kid": kid, "use": "sig", "alg": "ES256"}
+    agents.add_key(
+        act.db,
+        "token",
+        kid,
+        strict_json.dumps(whole),
+        sealer.seal(scalar, f"signing key:{kid}", random(12)),
+        "active",
+        seq,
+    )
+    log.put_meta(act.db, {"trust_domain": trust_domain, "issuer": iss, "chain": act.chain})
+    return {"trust_domain": trust_domain, "issuer": iss, "kid": kid}

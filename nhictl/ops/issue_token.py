@@ -1,0 +1,116 @@
+"""`token issue`: one token for one task, one instance, one audience, never outliving the task."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from nhictl.core import strict_json, times
+from nhictl.core.identity import spiffe
+from nhictl.core.token import b64, jws, profile
+from nhictl.errors import ConflictError, InputError, UnsafeError
+from nhictl.ops import agents, policies, tasks
+from nhictl.ops.act import Act, Head, transact, wrong_state
+from nhictl.ops.house import House
+from nhictl.store import agents as agent_table
+from nhictl.store import sqlite, work
+
+MAX_USES: Final = 1_000_000
+
+
+class Issued(NamedTuple):
+    """An issued token: its text leaves the process only after its record is durable."""
+
+    token: str
+    jti: str
+    task: str
+    expires: str
+
+
+def check_audience(audience: str) -> None:
+    """An audience is one URI or name, without spaces or control characters (RFC 8707 §2 allows no fragment)."""
+    if not 1 <= len(audience) <= 512 or not audience.isascii() or not audience.isprintable() or " " in audience:
+        raise InputError(f"`{audience}` is no audience: a URI of at most 512 characters", code="invalid_audience")
+
+
+def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
+    """The active token key, opened before the lock is taken."""
+    with sqlite.guarded("read the signing keys"):
+        rows = [row for row in agent_table.keys(house.db) if row.use == "token" and row.state == "active"]
+    if not rows:
+        raise UnsafeError("the home has no active token key", code="no_token_key")
+    return rows[-1], jws.private_from_bytes(house.sealer.open(rows[-1].sealed, f"signing key:{rows[-1].kid}"))
+
+
+def issue_token(
+    house: House, task: str, audience: str, *, ttl_s: int | None = None, instance: str | None = None,
+    uses: int | None = None,
+) -> tuple[Issued, Head]:  # fmt: skip
+    """Issue a token and return it with the log head after its record.
+
+    NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive agent, another instance or
+    a spent token budget. The life is cut at the task's deadline.
+    """
+    check_audience(audience)
+    if ttl_s is not None and not 1 <= ttl_s <= profile.MAX_TTL_S:
+        raise InputError(f"a token lives 1 to {profile.MAX_TTL_S} s", code="invalid_ttl")
+    if uses is not None and not 1 <= uses <= MAX_USES:
+        raise InputError(f"--uses {uses} is not 1 to {MAX_USES}", code="usage")
+    key, private = _signing_key(house)
+    chosen = ttl_s or profile.DEFAULT_TTL_S
+
+    def decide(act: Act) -> Issued:
+        row, agent, doc = _ready(act, task, instance)
+        if not any(k.id == key.id and k.state == "active" for k in agent_table.keys(act.db)):
+            raise ConflictError("the signing key was changed meanwhile", code="key_changed", hint="try again")
+        issued = act.now_us // 1_000_000
+        expires = min(issued + chosen, doc["deadline_us"] // 1_000_000)
+        if expires <= issued:
+            raise wrong_state("task", row.name, "closed", "its deadline has passed")
+        jti = act.house.random(16)
+        meta = act.house.meta
+        grant = profile.Grant(
+            meta["issuer"], spiffe.agent_id(meta["trust_domain"], agent.name), agent.name, audience, issued, expires,
+            b64.encode(jti), row.name, row.instance, doc["scope"], policies.active_digest(act.house), doc["principal"],
+            act.head().to_json(seq=False),
+        )  # fmt: skip
+        payload = strict_json.dumps(profile.claims(grant)).encode()
+        token = jws.sign(profile.header(key.kid), payload, private)
+        digest = sha256(token.encode()).digest()
+        ext: dict[str, Any] = {"aud": audience, "exp": expires, "kid": key.kid}
+        if uses is not None:
+            ext["uses"] = uses
+        seq = act.record(
+            "token.issued", task_row=row.id, agent=agent.name, inst=row.instance, task=row.name, jti=grant.jti,
+            tok="sha256:" + digest.hex(), ext=ext,
+        )  # fmt: skip
+        work.add_token(act.db, (jti, row.id, row.instance, key.id, seq, issued, expires, digest, audience, uses))
+        return Issued(token, grant.jti, row.name, times.rfc3339(expires * 1_000_000))
+
+    return transact(house, decide)
+
+
+def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, agent_table.AgentRow, dict[str, Any]]:
+    """The task, its agent and its document, if a token may be issued; counts the token."""
+    row = tasks.find(act.house, task)
+    if (state := tasks.state_at(row, act.now_us)) != "open":
+        late = None if row.ended is not None else "its deadline has passed"
+        raise wrong_state("task", row.name, state, late)
+    agent = agent_table.by_id(act.db, row.agent)
+    if agent is None:
+        raise UnsafeError(f"task `{row.name}` has no agent in the database", code="store_damaged")
+    if (standing := agents.state_at(agent, act.now_us)) != "active":
+        raise wrong_state("agent", agent.name, standing)
+    if instance is not None and instance != row.instance:
+        raise ConflictError(
+            f"task `{row.name}` belongs to instance `{row.instance}`", code="instance_mismatch",
+            hint="two running copies never share a task: open another",
+        )  # fmt: skip
+    doc = json.loads(row.doc)
+    if not work.count_token(act.db, row.id, doc["max_tokens"]):
+        raise ConflictError(
+            f"task `{row.name}` has had its {doc['max_tokens']} tokens", code="task_tokens_exhausted",
+            hint="open a task with a larger --max-tokens",
+        )  # fmt: skip
+    return row, agent, doc

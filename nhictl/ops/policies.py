@@ -1,0 +1,48 @@
+"""What operations need of the policy in force: loading it by digest, typing scopes by it, asking it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nhictl.core.policy.compiled import Policy
+from nhictl.core.policy.registry import Agent
+from nhictl.errors import UnsafeError
+from nhictl.ops.house import House
+from nhictl.store import agents as agent_table
+from nhictl.store import sqlite, work
+
+LATEST = agent_table.LATEST
+
+
+def active(house: House, below: int = LATEST) -> Policy | None:
+    """The policy in force now, or as of the first `below` records; None if none was activated."""
+    with sqlite.guarded("read the policy"):
+        row = work.active_policy(house.db, below)
+    if row is None:
+        return None
+    policy = Policy.from_json(row[2])
+    if policy.digest != row[1]:
+        raise UnsafeError(f"the policy in force is not the one that was activated ({row[1]})", code="store_damaged")
+    return policy
+
+
+def active_digest(house: House) -> str | None:
+    """The digest of the policy in force."""
+    row = work.active_policy(house.db)
+    return row[1] if row else None
+
+
+def agent_facts(row: agent_table.AgentRow) -> Agent:
+    """A registered agent as the policy sees it."""
+    doc: dict[str, Any] = json.loads(row.doc)
+    return Agent(
+        row.name, doc["owner"], doc["purpose"], doc["env"], doc["trust"], doc["groups"], doc["labels"], row.state,
+        doc["expires_us"], attested=doc["attested"],
+    )  # fmt: skip
+
+
+def version(house: House, below: int = LATEST) -> int:
+    """The number of the record that put the policy in force, -1 if none did: what a cache may be keyed on."""
+    row = work.policy_version(house.db, below)
+    return -1 if row is None else row

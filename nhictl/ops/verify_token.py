@@ -1,0 +1,230 @@
+"""`token verify`: the 20 ordered checks against the local store, plain (writes nothing) or live (`--consume`).
+
+Both paths run the same checks on the same facts, read in one snapshot; the live one does so inside an act, counts,
+and records its answer whatever it is. Every check begun after a revocation's commit sees it: there is no cache.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from nhictl.core import strict_json
+from nhictl.core.identity import spiffe
+from nhictl.core.policy.box import box_from_mapping, scope_verdict
+from nhictl.core.policy.decide import decide
+from nhictl.core.policy.glob import Glob
+from nhictl.core.policy.request import Request
+from nhictl.core.token import b64, claims, compact, profile, state
+from nhictl.core.token.verdict import RejectedError, Verdict
+from nhictl.ops import agents, policies, tasks
+from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
+from nhictl.ops.house import House
+from nhictl.store import agents as agent_table
+from nhictl.store import log, sqlite, work
+
+LATEST = agent_table.LATEST
+
+
+class Question(NamedTuple):
+    """A token, who asks, and the call asked about, if any. `at_us` None is now."""
+
+    token: bytes
+    audience: str
+    tool: str | None = None
+    args: dict[str, Any] | None = None
+    resource: str | None = None
+    context: dict[str, Any] | None = None
+    at_us: int | None = None
+
+
+class _Seen:
+    """What the checks have come across so far, for the answer and the record."""
+
+    def __init__(self) -> None:
+        self.claims: dict[str, Any] | None = None
+        self.agent: agent_table.AgentRow | None = None
+        self.task: work.TaskRow | None = None
+        self.token: work.TokenRow | None = None
+        self.decision: dict[str, Any] | None = None
+
+
+def verify(house: House, asked: Question) -> Verdict:
+    """Judge without writing anything. With `at_us` the state of that moment decides."""
+    with sqlite.guarded("read the store"):
+        db = house.db
+        db.execute("BEGIN")
+        try:
+            now = house.clock()
+            if asked.at_us is None and _regressed(house, now):
+                return Verdict("clock_regressed", 12, message="the clock is behind the newest record")
+            verdict, _ = _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
+            return verdict
+        finally:
+            db.execute("COMMIT")
+
+
+def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
+    """Judge live: checked, counted and recorded in one transaction; a use is taken only if everything allows."""
+
+    def act_on(act: Act) -> Verdict:
+        verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
+        if verdict.valid:
+            verdict = _count(act, asked, verdict, seen)
+        _record(act, asked, verdict, seen)
+        return verdict
+
+    return transact(house, act_on)
+
+
+def _regressed(house: House, now: int) -> bool:
+    head = log.head(house.db)
+    return head is not None and now + CLOCK_LEEWAY_US < head.ts
+
+
+def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, _Seen]:
+    seen = _Seen()
+    try:
+        issuer = house.issuer()
+        parsed = compact.parse(asked.token, profile.TYP, issuer.algorithms)
+        claims.check_signature(parsed, {issuer.iss: issuer})
+        claims.check_types(parsed.claims)
+        seen.claims = parsed.claims
+        claims.check_times(parsed.claims, now_us)
+        claims.check_audience(parsed.claims, asked.audience)
+        below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
+        facts = _facts(house, parsed, now_us, below, seen)
+        state.check_subject(parsed.claims, issuer.trust_domain, facts)
+        state.check_chain(parsed.claims)
+        state.check_status(facts)
+        state.check_uses(facts, consume=consume)
+        state.check_task(facts)
+        if asked.tool is not None:
+            _check_scope(house, asked, parsed.claims, below)
+            _check_policy(house, asked, now_us, below, seen)
+    except RejectedError as e:
+        source = "store" if e.step >= 14 else "none"
+        return Verdict(e.reason, e.step, message=e.message, source=source, decision=seen.decision), seen
+    step = 19 if asked.tool is None else 20
+    return Verdict("valid", step, claims=parsed.claims, source="store", decision=seen.decision), seen
+
+
+def _facts(house: House, parsed: compact.Parsed, now_us: int, below: int, seen: _Seen) -> state.Facts:
+    db, mine = house.db, parsed.claims
+    name = spiffe.agent_name(mine["sub"], house.meta["trust_domain"])
+    seen.agent = agent_table.by_name(db, name, below) if name else None
+    try:
+        jti = b64.decode(mine["jti"])
+    except ValueError:
+        jti = b""
+    seen.token = work.token(db, jti, below)
+    agent = agents.state_at(seen.agent, now_us) if seen.agent else None
+    if seen.token is None:
+        return state.Facts(agent, None, digest_ok=False, head_ok=False, task=None, uses=None)
+    row = seen.token
+    seen.task = work.task_by_id(db, row.task)
+    of_agent = seen.task.agent if seen.task else 0
+    own = row.revoked is not None and row.revoked < below
+    cut = work.cut_at(db, of_agent, row.task, row.seq, below) is not None
+    named = mine.get("nhictl", {}).get("log")
+    size = named.get("size") if isinstance(named, dict) else None
+    head_ok = (
+        isinstance(named, dict) and named.get("chain") == house.meta["chain"]
+        and isinstance(size, int) and not isinstance(size, bool) and size <= row.seq
+    )  # fmt: skip
+    same = (
+        seen.task is not None and seen.agent is not None and of_agent == seen.agent.id and seen.task.name == mine["txn"]
+    )
+    return state.Facts(
+        agent, "revoked" if own or cut else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
+        head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
+    )  # fmt: skip
+
+
+def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int) -> None:
+    """Step 19, second half: the call lies inside `authorization_details`, then inside `scope`."""
+    entries = profile.boxes(mine.get("authorization_details", []))
+    if entries is None:
+        raise RejectedError(19, "constraint_unknown", "an authorization detail of another kind")
+    boxes = [box_from_mapping(entry, stored=True) for entry in entries]
+    policy = policies.active(house, below)
+    tool = asked.tool or ""
+    verdict = scope_verdict(boxes, policy, tool, asked.args or {}, asked.resource)
+    if not verdict.covered:
+        raise RejectedError(19, verdict.reason or "authz_insufficient", _why_outside(tool, verdict.near))
+    if not any(Glob(pattern).matches(tool) for pattern in mine.get("scope", "").split(" ")):
+        raise RejectedError(19, "scope_insufficient")
+
+
+def _why_outside(tool: str, near: list[dict[str, Any]]) -> str:
+    """In words, what of the closest box the call does not meet."""
+    if not near:
+        return f"the task's scope does not name {tool}"
+    first = near[0]
+    if "unknown" in first:
+        return f"the scope holds what this version does not know: {', '.join(first['unknown'])}"
+    said = []
+    for miss in first["failed"]:
+        if "invalid" in miss:
+            said.append(str(miss["invalid"]))
+        else:
+            operand, value = strict_json.dumps(miss["operand"]), strict_json.dumps(miss["value"])
+            said.append(f"{miss['fact']} {miss['op']} {operand}, saw {value}")
+    return "outside the task's scope: " + "; ".join(said)
+
+
+def _check_policy(house: House, asked: Question, now_us: int, below: int, seen: _Seen) -> None:
+    """Step 20."""
+    if seen.agent is None or seen.task is None or seen.claims is None:
+        raise RejectedError(20, "invalid_request", "agent or task is unknown")
+    doc = json.loads(seen.task.doc)
+    task = {
+        "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": 0,
+    }  # fmt: skip
+    token = {"ttl_s": seen.claims["exp"] - seen.claims["iat"], "bound": "cnf" in seen.claims}
+    request = Request(
+        seen.agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
+        task, token,
+    )  # fmt: skip
+    decision = decide(policies.active(house, below), policies.agent_facts(seen.agent), request)
+    seen.decision = decision.to_json()
+    if not decision.allowed:
+        raise RejectedError(20, decision.reason, decision.message or "")
+    limit = doc["max_calls"]
+    if limit is not None and seen.task.calls >= limit:
+        seen.decision = None
+        raise RejectedError(20, "limit_exceeded", f"the task has had its {limit} calls")
+
+
+def _count(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> Verdict:
+    """Take the use and the call, decided by rows affected; the last thing that can refuse."""
+    if seen.token is not None and seen.token.uses is not None and not work.use_once(act.db, seen.token.id):
+        return Verdict("uses_exhausted", 18, source="store")
+    if asked.tool is not None and seen.task is not None:
+        work.count_call(act.db, seen.task.id, None)
+    return verdict
+
+
+def _record(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> None:
+    kind = "token.used" if verdict.valid else "token.denied"
+    ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step}
+    fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}
+    known = seen.token is not None and seen.claims is not None
+    if known and seen.task is not None and seen.token is not None and seen.agent is not None:
+        fields |= {"agent": seen.agent.name, "inst": seen.token.instance, "task": seen.task.name}
+        fields["jti"] = b64.encode(seen.token.jti)
+    dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
+    if seen.decision is not None:
+        dec["pdig"] = seen.decision.get("policy", {}).get("digest")
+        dec["rules"] = seen.decision.get("rules", [])
+    fields["dec"] = {key: value for key, value in dec.items() if value is not None}
+    sealed: dict[str, Any] = {}
+    if asked.tool is not None:
+        sealed["args"] = asked.args or {}
+        if asked.resource is not None:
+            sealed["res"] = asked.resource
+    row = seen.task.id if known and seen.task is not None else None
+    act.record(
+        kind, outcome="ok" if verdict.valid else "deny", task_row=row, sealed=sealed or None, ext=ext, **fields
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Errors as they are printed on stderr: one JSON object, or a message and a hint."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nhictl.render.escape import json_text, terminal
+
+if TYPE_CHECKING:
+    from nhictl.errors import NhictlError
+
+SCHEMA = "nhictl.error/v1"
+
+
+def error_json(error: NhictlError) -> str:
+    """Return the error as one compact line of JSON, without its newline.
+
+    This never fails: a detail that JSON cannot hold is given as text, and details that cannot be written at all are
+    left out, since the reader needs the code and the message most.
+    """
+    try:
+        return _json(error, error.details)
+    except (TypeError, ValueError, RecursionError):
+        return _json(error, {})
+
+
+def _json(error: NhictlError, details: dict[str, object]) -> str:
+    body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
+    whole = {"schema": SCHEMA, "error": body}
+    return json_text(json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str))
+
+
+def error_text(error: NhictlError) -> str:
+    """Return `nhictl: message`, and the hint on an indented line if there is one, without the last newline."""
+    text = f"nhictl: {terminal(error.message)}"
+    return f"{text}\n  hint: {terminal(error.hint)}" if error.hint else text

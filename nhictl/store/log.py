@@ -1,0 +1,129 @@
+"""The log's tables: lines, head, checkpoints, sealed content. Appending happens only inside an act's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class HeadRow(NamedTuple):
+    """Where the log ends: record count, time of the newest (µs), what the next record carries as `prev`, tree state."""
+
+    size: int
+    ts: int
+    prev: str
+    subtrees: bytes
+
+
+def head(db: sqlite3.Connection) -> HeadRow | None:
+    """The head, or None before the first record."""
+    row = db.execute("SELECT size, ts, prev, subtrees FROM head WHERE id = 0").fetchone()
+    return HeadRow(*row) if row else None
+
+
+def append(db: sqlite3.Connection, seq: int, ts: int, task: int | None, line: bytes) -> None:
+    """Store one line under its number."""
+    db.execute("INSERT INTO log (seq, ts, task, line) VALUES (?, ?, ?, ?)", (seq, ts, task, line))
+
+
+def set_head(db: sqlite3.Connection, row: HeadRow, note: str) -> None:
+    """Move the head and keep the checkpoint that was signed over it."""
+    db.execute("INSERT OR REPLACE INTO head (id, size, ts, prev, subtrees) VALUES (0, ?, ?, ?, ?)", row)
+    db.execute("INSERT INTO checkpoint (size, note) VALUES (?, ?)", (row.size, note))
+
+
+def line(db: sqlite3.Connection, seq: int) -> bytes | None:
+    """One stored line."""
+    row = db.execute("SELECT line FROM log WHERE seq = ?", (seq,)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def lines(db: sqlite3.Connection, task: int | None = None, below: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Stored (seq, line) in order: all, or one task's, up to but without `below`. One statement, so one snapshot."""
+    top = below if below is not None else 1 << 62
+    if task is None:
+        yield from db.execute("SELECT seq, line FROM log WHERE seq < ? ORDER BY seq", (top,))
+    else:
+        yield from db.execute("SELECT seq, line FROM log WHERE task = ? AND seq < ? ORDER BY seq", (task, top))
+
+
+def size_at(db: sqlite3.Connection, at_us: int) -> int:
+    """How many records the log held at `at_us`: binary search, since `ts` never decreases."""
+    row = head(db)
+    low, high = 0, row.size if row else 0
+    while low < high:
+        middle = (low + high) // 2
+        found = db.execute("SELECT ts FROM log WHERE seq = ?", (middle,)).fetchone()
+        if found is None or found[0] > at_us:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def newest_note(db: sqlite3.Connection) -> str | None:
+    """The newest checkpoint."""
+    row = db.execute("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+    return str(row[0]) if row else None
+
+
+def spread_notes(db: sqlite3.Connection, size: int) -> list[str]:
+    """Checkpoints at sizes `size`, then at or below `size-1`, `size-2`, `size-4` …: a few, oldest first, dense at the end."""
+    found: dict[int, str] = {}
+    back = 0
+    while back <= size:
+        query = "SELECT size, note FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1"
+        row = db.execute(query, (size - back,)).fetchone()
+        if row:
+            found[row[0]] = row[1]
+        back = back * 2 or 1
+    return [found[key] for key in sorted(found)]
+
+
+def notes(db: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """All checkpoints by size."""
+    yield from db.execute("SELECT size, note FROM checkpoint ORDER BY size")
+
+
+def put_content_key(db: sqlite3.Connection, task: int, sealed: bytes) -> None:
+    """Keep the sealed content key of a task (0: of the authority)."""
+    db.execute("INSERT INTO content_key (task, sealed) VALUES (?, ?)", (task, sealed))
+
+
+def content_key(db: sqlite3.Connection, task: int) -> bytes | None:
+    """The sealed content key of a task, None if there is none or it was erased."""
+    row = db.execute("SELECT sealed FROM content_key WHERE task = ?", (task,)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def put_content(db: sqlite3.Connection, seq: int, label: str, task: int, sealed: bytes) -> None:
+    """Keep one sealed piece of a record's content."""
+    db.execute("INSERT INTO content (seq, label, task, sealed) VALUES (?, ?, ?, ?)", (seq, label, task, sealed))
+
+
+def content(db: sqlite3.Connection, seq: int, label: str) -> tuple[int, bytes] | None:
+    """The (task, sealed piece) of a record's content under `label`, None if there is none."""
+    row = db.execute("SELECT task, sealed FROM content WHERE seq = ? AND label = ?", (seq, label)).fetchone()
+    return (row[0], bytes(row[1])) if row else None
+
+
+def get_meta(db: sqlite3.Connection) -> dict[str, str]:
+    """What `init` wrote down: trust domain, issuer, chain id."""
+    return dict(db.execute("SELECT key, value FROM meta"))
+
+
+def put_meta(db: sqlite3.Connection, values: dict[str, str]) -> None:
+    """Write down facts of the authority, once."""
+    db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", values.items())
+
+
+def imported(db: sqlite3.Connection, digest: str) -> int | None:
+    """The record under which a source of this digest was imported before."""
+    row = db.execute("SELECT seq FROM imported WHERE digest = ?", (digest,)).fetchone()
+    return row[0] if row else None
+
+
+def put_imported(db: sqlite3.Connection, digest: str, seq: int) -> None:
+    """Remember an imported source by its digest."""
+    db.execute("INSERT INTO imported (digest, seq) VALUES (?, ?)", (digest, seq))

@@ -1,0 +1,110 @@
+"""The SQLite database: opened with checked modes, migrated forward only, closed to everybody but its owner."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from nhictl.errors import NhictlError, UnavailableError, UnsafeError
+from nhictl.store import files
+from nhictl.store.schema import MIGRATIONS, VERSION
+
+BUSY_MS: Final = 5000
+
+
+def unavailable(error: sqlite3.Error, doing: str) -> NhictlError:
+    """The error of ours that a database error means: damage is exit 6, everything else exit 7."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return UnsafeError(f"the database is damaged: {error}", code="store_damaged", hint="restore it from a backup")
+    hint = {"SQLITE_FULL": "free space on the disk and try again", "SQLITE_READONLY": "the home must be writable"}
+    return UnavailableError(f"cannot {doing}: {error}", hint=hint.get(name[:15].rstrip("_"), hint.get(name)))
+
+
+@contextlib.contextmanager
+def guarded(doing: str) -> Iterator[None]:
+    """Turn SQLite's errors inside into ours."""
+    try:
+        yield
+    except sqlite3.Error as e:
+        raise unavailable(e, doing) from e
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Create the database with mode 0600 and all tables; FileExistsError if there is one already."""
+    if kind := files.network_filesystem(path.parent):
+        raise UnsafeError(
+            f"`{path.parent}` is on a network file system ({kind}), where SQLite's log is not safe",
+            hint="choose a home on a local disk with --home",
+        )
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(handle, 0o600)
+    os.close(handle)  # before SQLite opens it: see the package's docstring
+    with guarded("create the database"):
+        connection = _connect(path)
+        connection.execute("PRAGMA auto_vacuum=NONE")
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            raise UnsafeError(f"the file system under `{path}` does not allow SQLite's WAL mode ({mode})")
+        _migrate(connection, 0)
+    return connection
+
+
+def open_existing(path: Path) -> sqlite3.Connection:
+    """Open the database of a home that has one; refuse a missing, loose, damaged, older or newer one (exit 6)."""
+    files.check_file(path)
+    for side in ("-wal", "-shm"):
+        beside = path.with_name(path.name + side)
+        if beside.exists():
+            files.check_file(beside)
+    with guarded("open the database"):
+        connection = _connect(path)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise UnsafeError(
+                f"the database has schema {version}, this nhictl knows {VERSION}", code="schema_newer",
+                hint="use the newer nhictl that wrote it",
+            )  # fmt: skip
+        if version < 1:
+            raise UnsafeError(f"`{path}` is not a finished nhictl database", code="home_incomplete")
+        if version < VERSION:
+            _migrate(connection, version)
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, cached_statements=64)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    if version:
+        _backup(connection, version)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={VERSION:d}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _backup(connection: sqlite3.Connection, version: int) -> None:
+    """A copy beside the file before the schema changes, by SQLite's own backup."""
+    row = connection.execute("PRAGMA database_list").fetchone()
+    target = Path(row[2]).with_name(f"before-schema-{version + 1}.db")
+    files.write_new(target, b"")
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

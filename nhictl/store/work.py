@@ -1,0 +1,184 @@
+"""Tasks, tokens and cut-offs."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from nhictl.store.agents import LATEST
+
+
+class TaskRow(NamedTuple):
+    """One task: row id, public id, agent's row id, instance, log number of opening, attributes as JSON, counters, end."""
+
+    id: int
+    name: str
+    agent: int
+    instance: str
+    seq: int
+    doc: str
+    tokens: int
+    calls: int
+    ended: int | None
+    outcome: str | None
+
+
+class TokenRow(NamedTuple):
+    """One token: times in seconds, `uses` left (None: unlimited), `revoked` the log number of its own revocation."""
+
+    id: int
+    jti: bytes
+    task: int
+    instance: str
+    key: int
+    seq: int
+    issued: int
+    expires: int
+    digest: bytes
+    audience: str
+    uses: int | None
+    revoked: int | None
+
+
+def add_task(db: sqlite3.Connection, name: str, agent: int, instance: str, seq: int, doc: str) -> int:
+    """Open a task; returns the row id."""
+    cursor = db.execute(
+        "INSERT INTO task (name, agent, instance, seq, doc) VALUES (?, ?, ?, ?, ?)", (name, agent, instance, seq, doc)
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def task(db: sqlite3.Connection, name: str, below: int = LATEST) -> TaskRow | None:
+    """The task of that public id, if it was opened within the first `below` records."""
+    row = db.execute("SELECT * FROM task WHERE name = ? AND seq < ?", (name, below)).fetchone()
+    return TaskRow(*row) if row else None
+
+
+def task_by_id(db: sqlite3.Connection, ident: int) -> TaskRow | None:
+    """The task of that row id."""
+    row = db.execute("SELECT * FROM task WHERE id = ?", (ident,)).fetchone()
+    return TaskRow(*row) if row else None
+
+
+def tasks(db: sqlite3.Connection, agent: int | None = None, below: int = LATEST) -> list[TaskRow]:
+    """Tasks in the order they were opened."""
+    if agent is None:
+        rows = db.execute("SELECT * FROM task WHERE seq < ? ORDER BY seq", (below,))
+    else:
+        rows = db.execute("SELECT * FROM task WHERE agent = ? AND seq < ? ORDER BY seq", (agent, below))
+    return [TaskRow(*row) for row in rows]
+
+
+def end_task(db: sqlite3.Connection, ident: int, seq: int, outcome: str) -> bool:
+    """Close or kill an open task; False if it had ended already."""
+    query = "UPDATE task SET ended = ?, outcome = ? WHERE id = ? AND ended IS NULL"
+    return db.execute(query, (seq, outcome, ident)).rowcount == 1
+
+
+def count_token(db: sqlite3.Connection, ident: int, limit: int) -> bool:
+    """Count one more token of an open task; False if that would be more than `limit`."""
+    query = "UPDATE task SET tokens = tokens + 1 WHERE id = ? AND ended IS NULL AND tokens < ?"
+    return db.execute(query, (ident, limit)).rowcount == 1
+
+
+def count_call(db: sqlite3.Connection, ident: int, limit: int | None) -> bool:
+    """Count one more call of a task; False if that would be more than `limit` (None: no limit)."""
+    query = "UPDATE task SET calls = calls + 1 WHERE id = ? AND (? IS NULL OR calls < ?)"
+    return db.execute(query, (ident, limit, limit)).rowcount == 1
+
+
+def add_token(
+    db: sqlite3.Connection, values: tuple[bytes, int, str, int, int, int, int, bytes, str, int | None]
+) -> int:
+    """Keep an issued token: jti, task, instance, key, seq, issued, expires, digest, audience, uses. Returns the row id."""
+    cursor = db.execute(
+        "INSERT INTO token (jti, task, instance, key, seq, issued, expires, digest, audience, uses)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        values,
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def token(db: sqlite3.Connection, jti: bytes, below: int = LATEST) -> TokenRow | None:
+    """The token of that jti, if it was issued within the first `below` records."""
+    row = db.execute("SELECT * FROM token WHERE jti = ? AND seq < ?", (jti, below)).fetchone()
+    return TokenRow(*row) if row else None
+
+
+def tokens(db: sqlite3.Connection, task: int | None = None, below: int = LATEST) -> list[TokenRow]:
+    """Tokens in the order they were issued."""
+    if task is None:
+        rows = db.execute("SELECT * FROM token WHERE seq < ? ORDER BY seq", (below,))
+    else:
+        rows = db.execute("SELECT * FROM token WHERE task = ? AND seq < ? ORDER BY seq", (task, below))
+    return [TokenRow(*row) for row in rows]
+
+
+def use_once(db: sqlite3.Connection, ident: int) -> bool:
+    """Take one use of a use-limited token; False if none was left (decided by rows affected, so no race)."""
+    return db.execute("UPDATE token SET uses = uses - 1 WHERE id = ? AND uses > 0", (ident,)).rowcount == 1
+
+
+def revoke(db: sqlite3.Connection, ident: int, seq: int) -> bool:
+    """Revoke one token by itself; False if it was revoked before."""
+    return db.execute("UPDATE token SET revoked = ? WHERE id = ? AND revoked IS NULL", (seq, ident)).rowcount == 1
+
+
+def cut_off(db: sqlite3.Connection, kind: str, ref: int, seq: int) -> None:
+    """End every token of agent or task `ref` that was issued before record `seq`: one row."""
+    db.execute("INSERT INTO cutoff (kind, ref, seq) VALUES (?, ?, ?)", (kind, ref, seq))
+
+
+def cut_at(db: sqlite3.Connection, agent: int, task_id: int, issued_seq: int, below: int = LATEST) -> int | None:
+    """The log number of the first cut-off that ended a token issued at `issued_seq`, or None."""
+    query = (
+        "SELECT min(seq) FROM cutoff WHERE ((kind = 'agent' AND ref = ?) OR (kind = 'task' AND ref = ?))"
+        " AND seq > ? AND seq < ?"
+    )
+    row = db.execute(query, (agent, task_id, issued_seq, below)).fetchone()
+    return row[0] if row else None
+
+
+_LIVE = (
+    "FROM token t JOIN task k ON k.id = t.task WHERE t.revoked IS NULL AND t.expires > ?"
+    " AND k.ended IS NULL AND (? IS NULL OR k.agent = ?) AND (? IS NULL OR k.id = ?)"
+    " AND NOT EXISTS (SELECT 1 FROM cutoff c WHERE c.seq > t.seq"
+    " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.id)))"
+)
+
+
+def live_tokens(db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int) -> int:
+    """How many unrevoked, unexpired tokens of open tasks an agent or a task has."""
+    query = "SELECT count(*) " + _LIVE  # both parts are constants
+    return int(db.execute(query, (now_s, agent, agent, task_id, task_id)).fetchone()[0])
+
+
+def add_policy(db: sqlite3.Connection, digest: str, compiled: bytes, files: bytes) -> None:
+    """Keep a policy by its digest; the same one twice is the same row."""
+    db.execute("INSERT OR IGNORE INTO policy (digest, compiled, files) VALUES (?, ?, ?)", (digest, compiled, files))
+
+
+def activate_policy(db: sqlite3.Connection, seq: int, digest: str) -> None:
+    """From record `seq` on this policy is in force."""
+    db.execute("INSERT INTO policy_version (seq, digest) VALUES (?, ?)", (seq, digest))
+
+
+def active_policy(db: sqlite3.Connection, below: int = LATEST) -> tuple[int, str, bytes, bytes] | None:
+    """The (seq, digest, compiled form, source files as JSON) of the policy in force as of the first `below` records."""
+    query = (
+        "SELECT v.seq, p.digest, p.compiled, p.files FROM policy_version v JOIN policy p ON p.digest = v.digest"
+        " WHERE v.seq < ? ORDER BY v.seq DESC LIMIT 1"
+    )
+    row = db.execute(query, (below,)).fetchone()
+    return (row[0], row[1], bytes(row[2]), bytes(row[3])) if row else None
+
+
+def live_rows(db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int, most: int) -> list[bytes]:
+    """The jti of the first `most` tokens that `live_tokens` counts, oldest first."""
+    query = "SELECT t.jti " + _LIVE + " ORDER BY t.seq LIMIT ?"  # both parts are constants
+    return [bytes(row[0]) for row in db.execute(query, (now_s, agent, agent, task_id, task_id, most))]
+
+
+def policy_version(db: sqlite3.Connection, below: int = LATEST) -> int | None:
+    """The number of the record that put the policy in force as of the first `below` records."""
+    return db.execute("SELECT max(seq) FROM policy_version WHERE seq < ?", (below,)).fetchone()[0]  # type: ignore[no-any-return]
