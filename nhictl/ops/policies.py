@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nhictl.core.policy.compiled import Policy
-from nhictl.core.policy.registry import Agent
 from nhictl.errors import UnsafeError
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import sqlite, work
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.compiled import Policy
+    from nhictl.core.policy.registry import Agent
 
 LATEST = agent_table.LATEST
 
@@ -21,6 +23,8 @@ def active(house: House, below: int = LATEST) -> Policy | None:
         row = work.active_policy(house.db, below)
     if row is None:
         return None
+    from nhictl.core.policy.compiled import Policy
+
     policy = Policy.from_json(row[2])
     if policy.digest != row[1]:
         raise UnsafeError(f"the policy in force is not the one that was activated ({row[1]})", code="store_damaged")
@@ -35,6 +39,8 @@ def active_digest(house: House) -> str | None:
 
 def agent_facts(row: agent_table.AgentRow) -> Agent:
     """A registered agent as the policy sees it."""
+    from nhictl.core.policy.registry import Agent
+
     doc: dict[str, Any] = json.loads(row.doc)
     return Agent(
         row.name, doc["owner"], doc["purpose"], doc["env"], doc["trust"], doc["groups"], doc["labels"], row.state,

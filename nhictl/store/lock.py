@@ -56,6 +56,8 @@ class WriteLock:
     def _wait(self, timeout: float) -> bool:
         if self._try():
             return True
+        if timeout <= 0:
+            return False
         if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
             end = time.monotonic() + timeout
             while time.monotonic() < end:
@@ -65,12 +67,14 @@ class WriteLock:
             return False
         before = signal.signal(signal.SIGALRM, _time_up)
         try:
-            signal.setitimer(signal.ITIMER_REAL, timeout)
-            fcntl.flock(self._handle, fcntl.LOCK_EX)
-        except _TimeUpError:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, timeout)
+                fcntl.flock(self._handle, fcntl.LOCK_EX)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except _TimeUpError:  # also when it comes just after the lock was had
             return False
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         return True
 

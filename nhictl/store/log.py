@@ -35,17 +35,18 @@ def set_head(db: sqlite3.Connection, row: HeadRow, note: str) -> None:
 
 def line(db: sqlite3.Connection, seq: int) -> bytes | None:
     """One stored line."""
-    row = db.execute("SELECT line FROM log WHERE seq = ?", (seq,)).fetchone()
-    return bytes(row[0]) if row else None
+    row = db.execute("SELECT CAST(line AS BLOB) FROM log WHERE seq = ?", (seq,)).fetchone()
+    return row[0] if row else None
 
 
 def lines(db: sqlite3.Connection, task: int | None = None, below: int | None = None) -> Iterator[tuple[int, bytes]]:
     """Stored (seq, line) in order: all, or one task's, up to but without `below`. One statement, so one snapshot."""
     top = below if below is not None else 1 << 62
+    what = "SELECT seq, CAST(line AS BLOB) FROM log"  # bytes, also where somebody else has put text
     if task is None:
-        yield from db.execute("SELECT seq, line FROM log WHERE seq < ? ORDER BY seq", (top,))
+        yield from db.execute(f"{what} WHERE seq < ? ORDER BY seq", (top,))
     else:
-        yield from db.execute("SELECT seq, line FROM log WHERE task = ? AND seq < ? ORDER BY seq", (task, top))
+        yield from db.execute(f"{what} WHERE task = ? AND seq < ? ORDER BY seq", (task, top))
 
 
 def size_at(db: sqlite3.Connection, at_us: int) -> int:
@@ -62,10 +63,15 @@ def size_at(db: sqlite3.Connection, at_us: int) -> int:
     return low
 
 
+def _text(note: bytes) -> str:
+    """Notes are read as bytes: in the column may be anything once somebody else has written there."""
+    return note.decode("utf-8", "replace")
+
+
 def newest_note(db: sqlite3.Connection) -> str | None:
     """The newest checkpoint."""
-    row = db.execute("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
-    return str(row[0]) if row else None
+    row = db.execute("SELECT CAST(note AS BLOB) FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+    return _text(row[0]) if row else None
 
 
 def spread_notes(db: sqlite3.Connection, size: int) -> list[str]:
@@ -73,17 +79,18 @@ def spread_notes(db: sqlite3.Connection, size: int) -> list[str]:
     found: dict[int, str] = {}
     back = 0
     while back <= size:
-        query = "SELECT size, note FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1"
+        query = "SELECT size, CAST(note AS BLOB) FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1"
         row = db.execute(query, (size - back,)).fetchone()
         if row:
-            found[row[0]] = row[1]
+            found[row[0]] = _text(row[1])
         back = back * 2 or 1
     return [found[key] for key in sorted(found)]
 
 
 def notes(db: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     """All checkpoints by size."""
-    yield from db.execute("SELECT size, note FROM checkpoint ORDER BY size")
+    for size, note in db.execute("SELECT size, CAST(note AS BLOB) FROM checkpoint ORDER BY size"):
+        yield size, _text(note)
 
 
 def put_content_key(db: sqlite3.Connection, task: int, sealed: bytes) -> None:

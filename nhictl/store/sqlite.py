@@ -59,7 +59,7 @@ def open_existing(path: Path) -> sqlite3.Connection:
     files.check_file(path)
     for side in ("-wal", "-shm"):
         beside = path.with_name(path.name + side)
-        if beside.exists():
+        if os.path.lexists(beside):
             files.check_file(beside)
     with guarded("open the database"):
         connection = _connect(path)

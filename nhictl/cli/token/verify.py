@@ -10,6 +10,7 @@ from nhictl.cli.call_options import Arg, Context, Resource, Tool, context_of, pa
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
+from nhictl.core import times
 from nhictl.core.token.compact import MAX_TOKEN
 from nhictl.errors import InputError
 from nhictl.ops import policies
@@ -58,7 +59,7 @@ def command(
         body = {**verdict.to_json(), "recorded": False}
     if at is not None:
         body["hypothetical"] = True
-    return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body)]), verdict.exit)
+    return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), verdict.exit)
 
 
 def _token(name: str) -> bytes:
@@ -79,9 +80,11 @@ def _arguments(tool: str | None, arg: list[str] | None) -> dict[str, Any] | None
     return coerce_arguments(policies.active(session().house()), tool, pairs("--arg", arg)) if arg else {}
 
 
-def _sentence(body: dict[str, Any]) -> str:
+def _sentence(body: dict[str, Any], tool: str | None) -> str:
     why = f": {body['message']}" if body.get("message") else ""
     if body["valid"]:
         claims = body["claims"]
-        return f"valid: {claims['client_id']} for task {claims['txn']}, until second {claims['exp']}"
-    return f"refused at step {body['step']}: {body['reason']}{why}"
+        word = f"allowed: {tool} by" if tool else "valid:"
+        until = times.rfc3339(claims["exp"] * 1_000_000)
+        return f"{word} {claims['client_id']} for task {claims['txn']}, token good until {until}"
+    return f"{'denied' if tool else 'refused'} at step {body['step']}: {body['reason']}{why}"

@@ -13,7 +13,6 @@ c2sp.org/tlog-checkpoint.
 from __future__ import annotations
 
 import base64
-import binascii
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 _ORIGIN: Final = "nhictl/"
 _ED25519: Final = b"\x01"
 _MAX_NOTE: Final = 4096
+_HEX: Final = frozenset("0123456789abcdef")
 
 
 class NoteError(ValueError):
@@ -57,13 +57,27 @@ def parse_verifier_key(text: str) -> tuple[str, bytes]:
     """Return (chain id, public key) of `verifier_key`'s form; raise NoteError if it is not one or its hash is wrong."""
     parts = text.strip().split("+", 2)
     try:
-        packed = base64.b64decode(parts[2], validate=True)
-    except (IndexError, binascii.Error, ValueError) as e:
+        packed = _unpack(parts[2])
+    except (IndexError, ValueError) as e:
         raise NoteError("not a verifier key") from e
-    chain = parts[0].removeprefix(_ORIGIN)
-    if len(packed) != 33 or packed[:1] != _ED25519 or parts[1] != key_hash(chain, packed[1:]).hex():
+    chain = _chain_of(parts[0])
+    good = len(packed) == 33 and packed[:1] == _ED25519
+    if not good or chain is None or parts[1] != key_hash(chain, packed[1:]).hex():
         raise NoteError("not a verifier key of a log of ours")
     return chain, packed[1:]
+
+
+def _unpack(text: str) -> bytes:
+    """Base64 in its one canonical form, ValueError otherwise: a note that can be written two ways has two hashes."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("not canonical base64")
+    return data
+
+
+def _chain_of(name: str) -> str | None:
+    chain = name.removeprefix(_ORIGIN)
+    return chain if chain != name and len(chain) == 64 and set(chain) <= _HEX else None
 
 
 def _body(checkpoint: Checkpoint) -> bytes:
@@ -85,19 +99,18 @@ def parse(note: str) -> Checkpoint:
     lines = note.split("\n")
     if len(lines) != 6 or lines[3] or lines[5] or not lines[4].startswith("— "):
         raise NoteError("not a signed note of three lines and one signature")
-    chain = lines[0].removeprefix(_ORIGIN)
-    if not lines[0].startswith(_ORIGIN) or len(chain) != 64 or not set(chain) <= set("0123456789abcdef"):
+    chain = _chain_of(lines[0])
+    if chain is None:
         raise NoteError("origin is not that of a log of ours")
     if not lines[1].isascii() or not lines[1].isdigit() or len(lines[1]) > 15 or lines[1] != str(int(lines[1])):
         raise NoteError("size is not a number")
     try:
-        root = base64.b64decode(lines[2], validate=True)
-    except (binascii.Error, ValueError) as e:
-        raise NoteError("root is not base64") from e
-    checkpoint = Checkpoint(chain, int(lines[1]), root)
-    if len(root) != 32 or not note.encode("utf-8", "replace").startswith(_body(checkpoint)):
-        raise NoteError("root is not 32 bytes of canonical base64")
-    return checkpoint
+        root = _unpack(lines[2])
+    except ValueError as e:
+        raise NoteError("root is not canonical base64") from e
+    if len(root) != 32:
+        raise NoteError("root is not 32 bytes")
+    return Checkpoint(chain, int(lines[1]), root)
 
 
 def signed_by(note: str, public: bytes) -> bool:
@@ -105,10 +118,10 @@ def signed_by(note: str, public: bytes) -> bool:
     try:
         checkpoint = parse(note)
         name, _, packed = note.split("\n")[4].removeprefix("— ").partition(" ")
-        raw = base64.b64decode(packed, validate=True)
+        raw = _unpack(packed)
         if name != _ORIGIN + checkpoint.chain or len(raw) != 68 or raw[:4] != key_hash(checkpoint.chain, public):
             return False
         Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], _body(checkpoint))
-    except (NoteError, binascii.Error, ValueError, InvalidSignature):
+    except (ValueError, InvalidSignature):  # NoteError and binascii.Error are ValueErrors
         return False
     return True

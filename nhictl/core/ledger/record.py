@@ -65,8 +65,9 @@ def encode(fields: dict[str, Any], prev: str) -> bytes:
 
     Raises RecordError for an unknown type, outcome or member, a float, a lone surrogate, or a line over `MAX_LINE` bytes.
     """
-    if fields.get("type") not in TYPES or fields.get("outcome") not in OUTCOMES:
-        raise RecordError(f"no such record type or outcome: `{fields.get('type')}`, `{fields.get('outcome')}`")
+    kind, outcome = fields.get("type"), fields.get("outcome")
+    if not (isinstance(kind, str) and kind in TYPES and isinstance(outcome, str) and outcome in OUTCOMES):
+        raise RecordError(f"no such record type or outcome: `{str(kind)[:64]}`, `{str(outcome)[:64]}`")
     if not fields.keys() <= _KEY_SET or "prev" in fields:
         raise RecordError(f"no such record members: {sorted(fields.keys() - _KEY_SET)}")
     _forbid_floats(fields)

@@ -1,19 +1,20 @@
-"""What a log proves: verdicts over raw lines, in one streaming pass, without parsing what the hashes already cover.
+"""What a log proves: the verdict over one pass (`scan`), its checkpoints, and what witnesses remember of it.
 
-The pass checks each line's `prev` against the hash of the line before and grows the Merkle root. Only when something is
-wrong are signed checkpoints used to say where: the first record that no good checkpoint covers.
+Only when something is wrong are signed checkpoints used to say where: the first record that no good checkpoint covers.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nhictl.core.ledger import checkpoint as notes_
 from nhictl.core.ledger import record
 from nhictl.core.ledger.merkle import CompactRange
+from nhictl.core.ledger.scan import Scan, scan
+
+__all__ = ["UNANCHORED", "Anchor", "Head", "Integrity", "Scan", "judge", "scan"]
 
 UNANCHORED = (
     "no witness: a cut tail, a rollback to an older state or a rewrite by the holder of the log key would not show "
@@ -30,15 +31,12 @@ class Anchor(NamedTuple):
     source: str
 
 
-class Scan(NamedTuple):
-    """One pass over a log: records that link up, the tree over them, roots at the sizes asked for, and where it broke."""
+class Head(NamedTuple):
+    """What a database keeps so as to append without reading back: record count, next `prev` (hex), subtree hashes."""
 
     size: int
-    root: bytes
-    roots: dict[int, bytes]
-    genesis: bytes | None
-    broken_at: int | None
-    last: bytes
+    prev: str
+    subtrees: bytes
 
 
 class Integrity(NamedTuple):
@@ -72,102 +70,79 @@ class Integrity(NamedTuple):
         return {"VERIFIED": 0, "VERIFIED_UNANCHORED": 0, "TAMPERED": 1, "FORKED": 1}.get(self.verdict, 3)
 
 
-def scan(lines: Iterable[bytes], marks: Iterable[int] = ()) -> Scan:
-    """Walk `lines` (without line feeds) until one does not link to the one before; note the root at each size in `marks`.
-
-    Constant memory. Raises nothing for bad input: the position of the first line that does not link is `broken_at`.
-    """
-    tree = CompactRange()
-    hashes = tree.hashes
-    roots: dict[int, bytes] = {}
-    wanted = sorted(set(marks), reverse=True)
-    mark = wanted.pop() if wanted else -1
-    genesis: bytes | None = None
-    line = b""
-    expected = record.GENESIS_PREV
-    size = 0
-    broken = None
-    for line in lines:  # the last line is part of the answer
-        while mark == size:
-            roots[mark] = CompactRange(size, hashes[:]).root()
-            mark = wanted.pop() if wanted else -1
-        if not line.endswith(b',"prev":"' + expected.encode() + b'"}'):
-            broken = size
-            break
-        if genesis is None:
-            genesis = line
-        digest = sha256(b"\0" + line)
-        expected = digest.hexdigest()
-        leaf = digest.digest()
-        count = size
-        while count & 1:
-            leaf = sha256(b"\1" + hashes.pop() + leaf).digest()
-            count >>= 1
-        hashes.append(leaf)
-        size += 1
-    tree.size = size
-    root = tree.root()
-    while mark == size:
-        roots[mark] = root
-        mark = wanted.pop() if wanted else -1
-    return Scan(size, root, roots, genesis, broken, line)
-
-
 def _trusted_size(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> int:
-    """How many leading records a good checkpoint covers."""
-    best = 0
+    """How many leading records a good checkpoint covers. Signatures are checked last: one is enough."""
+    said: list[tuple[int, str]] = []
     for note in notes:
         try:
-            said = notes_.parse(note)
+            made = notes_.parse(note)
         except notes_.NoteError:
             continue
-        good = done.roots.get(said.size) == said.root and (not keys or any(notes_.signed_by(note, k) for k in keys))
-        if good:
-            best = max(best, said.size)
-    return best
+        if done.roots.get(made.size) == made.root:
+            said.append((made.size, note))
+    for size, note in sorted(said, reverse=True):
+        if any(notes_.signed_by(note, key) for key in keys):
+            return size
+    return 0
 
 
 def judge(
     done: Scan, notes: Sequence[str], keys: Sequence[bytes], anchors: Sequence[Anchor], *, pinned_chain: str | None,
-    complete: bool,
+    complete: bool, head: Head | None = None,
 ) -> Integrity:  # fmt: skip
     """Say what the scan of a log proves.
 
     `notes` are its checkpoints, newest last, whose sizes were marks of the scan; `keys` the public log keys that the
-    asker trusts (empty: none pinned); `complete` is False when the file ends without its checkpoint line.
+    asker trusts (empty: none pinned, and then the notes have to be signed by the key that the first record names, or
+    the log does not even agree with itself); `complete` is False when the file ends without its checkpoint line;
+    `head` is what a database keeps beside its lines.
     """
     chain = notes_.chain_id(done.genesis) if done.genesis is not None else None
 
     def bad(kind: str, seq: int | None, message: str, verdict: str = "TAMPERED") -> Integrity:
         return Integrity(verdict, done.size, done.root, chain, seq, kind, message)
 
-    if done.genesis is not None and (fault := _genesis_fault(done.genesis)):
-        return bad("malformed", 0, fault)
+    own: list[bytes] = []
+    if done.genesis is not None:
+        try:
+            own = [_named_key(done.genesis)]
+        except record.RecordError as e:
+            return bad("malformed", 0, f"the first record is not the beginning of a log of ours: {e}")
     if pinned_chain is not None and chain is not None and chain != pinned_chain:
         return bad("other_log", 0, "this is not the log that was asked about: its first record is another")
     if done.broken_at is not None:
-        return _broken(done, notes, keys, chain)
+        return _broken(done, notes, keys or own, chain)
     for anchor in anchors:
         fault_found = _against_anchor(done, anchor, chain)
         if fault_found:
             return bad(*fault_found)
     if not complete:
         where = f"{done.size} records link up; the file ends without its checkpoints"
+        rest = f"that nothing came after record {done.size - 1}" if done.size else "that there were no records"
         return Integrity(
-            "INCOMPLETE_TAIL", done.size, done.root, chain, None, "incomplete", where,
-            (f"that nothing came after record {done.size - 1}", "who wrote these records"),
-        )  # fmt: skip
+            "INCOMPLETE_TAIL", done.size, done.root, chain, None, "incomplete", where, (rest, "who wrote these records")
+        )
     if not notes:
-        return bad("unsigned", 0, "the first record promises signed checkpoints, and there is none")
-    return _against_notes(done, notes, keys, anchors, chain)
+        return bad("unsigned", 0, "a log of ours has signed checkpoints from its first record on, and here is none")
+    found = _notes_fault(done, notes, keys or own, chain)
+    if found is None and head is not None:
+        found = _head_fault(done, head)
+    return bad(*found) if found else _good(done, keys, anchors, chain)
 
 
-def _genesis_fault(line: bytes) -> str | None:
+def _named_key(line: bytes) -> bytes:
+    """The log key that a genesis record names; RecordError if it is none."""
+    first = record.decode(line)
+    ext = first.get("ext")
+    if first["type"] != "log.genesis" or not isinstance(ext, dict):
+        raise record.RecordError("it is no `log.genesis`")
     try:
-        first = record.decode(line)
-    except record.RecordError as e:
-        return f"the first record is not one of ours: {e}"
-    return None if first["type"] == "log.genesis" else "the first record is not the beginning of a log"
+        key = base64.b64decode(ext["log_key"], validate=True)
+    except (KeyError, TypeError, ValueError) as e:
+        raise record.RecordError("it names no log key") from e
+    if len(key) != 32:
+        raise record.RecordError("it names no log key of 32 bytes")
+    return key
 
 
 def _broken(done: Scan, notes: Sequence[str], keys: Sequence[bytes], chain: str | None) -> Integrity:
@@ -184,7 +159,7 @@ def _broken(done: Scan, notes: Sequence[str], keys: Sequence[bytes], chain: str 
 
 
 def _against_anchor(done: Scan, anchor: Anchor, chain: str | None) -> tuple[str, int | None, str, str] | None:
-    if anchor.chain != chain:
+    if chain is not None and anchor.chain != chain:
         return "other_log", 0, f"the anchor {anchor.source} is of another log", "TAMPERED"
     if anchor.size > done.size:
         text = f"the anchor {anchor.source} has seen {anchor.size} records, here are {done.size}"
@@ -195,36 +170,53 @@ def _against_anchor(done: Scan, anchor: Anchor, chain: str | None) -> tuple[str,
     return None
 
 
-def _against_notes(
-    done: Scan, notes: Sequence[str], keys: Sequence[bytes], anchors: Sequence[Anchor], chain: str | None
-) -> Integrity:
-    def bad(kind: str, seq: int | None, message: str) -> Integrity:
-        return Integrity("TAMPERED", done.size, done.root, chain, seq, kind, message)
-
+def _notes_fault(
+    done: Scan, notes: Sequence[str], keys: Sequence[bytes], chain: str | None
+) -> tuple[str, int | None, str] | None:
+    """What is wrong between the records and their checkpoints: class, first record not to be trusted, message."""
     newest = notes[-1]
     try:
         said = notes_.parse(newest)
     except notes_.NoteError as e:
-        return bad("checkpoint", None, f"the newest checkpoint cannot be read: {e}")
-    if said.chain != chain:
-        return bad("checkpoint", None, "the newest checkpoint is of another log")
+        return "checkpoint", _untrusted(done, notes, keys), f"the newest checkpoint cannot be read: {e}"
     if said.size > done.size:
-        return bad("truncated", done.size, f"the checkpoint covers {said.size} records, here are {done.size}")
-    trusted = _trusted_size(done, notes, keys)
+        return "truncated", done.size, f"the checkpoint covers {said.size} records, here are {done.size}"
+    if said.chain != chain:
+        return "checkpoint", _untrusted(done, notes, keys), "the newest checkpoint is of another log"
     if said.size < done.size:
-        return bad("unsigned", said.size, f"records from {said.size} on are covered by no checkpoint")
+        return "unsigned", said.size, f"records from {said.size} on are covered by no checkpoint"
     if said.root != done.root:
-        return bad(
-            "root", trusted, f"the records link up but are not those the checkpoint was signed over, from {trusted} on"
-        )
+        at = _trusted_size(done, notes, keys)
+        return "root", at, f"the records link up but are not those the checkpoint was signed over, from {at} on"
+    if not any(notes_.signed_by(newest, key) for key in keys):
+        return "signature", _untrusted(done, notes, keys), "the newest checkpoint is not signed by a key of this log"
+    return None
+
+
+def _untrusted(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> int | None:
+    """The first record that no good checkpoint covers, None if all are covered."""
+    trusted = _trusted_size(done, notes, keys)
+    return trusted if trusted < done.size else None
+
+
+def _head_fault(done: Scan, head: Head) -> tuple[str, int | None, str] | None:
+    """The next record would be appended where `head` says, so it has to fit the records."""
+    try:
+        root = CompactRange.from_bytes(head.size, head.subtrees).root()
+    except ValueError:
+        root = b""
+    if head.size == done.size and root == done.root and head.prev == record.next_prev(done.last):
+        return None
+    return "head", None, "the records are unaltered, but the head kept beside them is not theirs"
+
+
+def _good(done: Scan, keys: Sequence[bytes], anchors: Sequence[Anchor], chain: str | None) -> Integrity:
     if not keys:
         return Integrity(
             "UNKNOWN_KEY", done.size, done.root, chain, None, "unknown_key",
             f"the file agrees with itself ({done.size} records), but nobody pinned its key: give one with --keys",
             ("who wrote these records", UNANCHORED),
         )  # fmt: skip
-    if not any(notes_.signed_by(newest, key) for key in keys):
-        return bad("signature", None, "the newest checkpoint is not signed by a key of this log")
     if anchors:
         text = f"{done.size} records, unaltered and in order, signed, and as {len(anchors)} anchor(s) saw them"
         after = max(a.size for a in anchors)

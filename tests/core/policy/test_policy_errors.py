@@ -1,0 +1,148 @@
+"""Every kind of mistake in a policy document is found, and pointed at by file, line and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from nhictl.core.policy.document import parse_policy
+from nhictl.errors import InputError
+
+HEAD = """nhictl_policy: 1
+tools:
+  t: {args: {n: number, s: string, l: [string], u: {type: uri, optional: true}, o: {type: {f: string}}}, resource: uri}
+  v: {args: {n: string}}
+"""  # the next line is line 5
+RULE = HEAD + "rules:\n  - id: A\n    effect: permit\n"  # the next line is line 8
+T_RULE = RULE + "    match: {tools: [t]}\n    when:\n"  # the next line is line 10
+
+CASES: list[tuple[str, str, str, int, int]] = [
+    # the document
+    ("not a mapping", "- a\n", "a policy must be a mapping", 1, 1),
+    ("no version", "id: x\n", "`nhictl_policy: 1` is missing", 1, 1),
+    ("another version", "nhictl_policy: 2\n", "`nhictl_policy` must be 1", 1, 16),
+    ("version as text", "nhictl_policy: '1'\n", "`nhictl_policy` must be 1", 1, 16),
+    ("unknown key", HEAD + "ruels: []\n", "unknown key `ruels`", 5, 1),
+    ("duplicate key", HEAD + "tools: {}\n", "duplicate key `tools`", 5, 1),
+    ("default allow", HEAD + "default: allow\n", "`default` can only be `deny`", 5, 10),
+    ("unknown time zone", HEAD + "timezone: Europe/Berlim\n", "unknown time zone `Europe/Berlim`", 5, 11),
+    ("time zone as a path", HEAD + "timezone: ../../etc/passwd\n", "unknown time zone", 5, 11),
+    ("empty rules", HEAD + "rules: []\n", "`rules` must not be empty", 5, 8),
+    ("rules as mapping", HEAD + "rules: {a: 1}\n", "`rules` must be a list", 5, 8),
+    # not yet
+    *[(key, HEAD + f"{key}: {{}}\n", f"`{key}` is not supported yet", 5, 1)
+      for key in ("classes", "guardrails", "limits", "openers", "approvers", "assertions")],
+    ("match.classes", RULE + "    match: {classes: [a]}\n", "`classes` is not supported yet", 8, 13),
+    ("class condition", RULE + "    when: {class: {eq: a}}\n", "`class` conditions are not supported yet", 8, 12),
+    ("cost", "nhictl_policy: 1\ntools:\n  t: {args: {n: number}, cost: {amount: args.n}}\n", "`cost` is not supported yet", 3, 26),
+    # tools
+    ("tool with a space", "nhictl_policy: 1\ntools:\n  'a b': {}\n", "no tool name", 3, 3),
+    ("tool with a star", "nhictl_policy: 1\ntools: {'a*': {}}\n", "no tool name", 2, 9),
+    ("unknown type", "nhictl_policy: 1\ntools: {t: {args: {n: float}}}\n", "unknown type `float`", 2, 23),
+    ("unknown key in a tool", "nhictl_policy: 1\ntools: {t: {arg: {}}}\n", "unknown key `arg`", 2, 13),
+    ("object without type", "nhictl_policy: 1\ntools: {t: {args: {n: {a: string}}}}\n", "unknown key `a`", 2, 24),
+    ("list of objects", "nhictl_policy: 1\ntools: {t: {args: {n: [{a: string}]}}}\n", "a list of objects", 2, 24),
+    ("list of lists", "nhictl_policy: 1\ntools: {t: {args: {n: [[string]]}}}\n", "a list of lists", 2, 24),
+    ("list of two types", "nhictl_policy: 1\ntools: {t: {args: {n: [string, number]}}}\n", "exactly one type", 2, 23),
+    ("fold on a number", "nhictl_policy: 1\ntools: {t: {args: {n: {type: number, fold: true}}}}\n", "`fold` is for strings", 2, 44),
+    ("optional as text", "nhictl_policy: 1\ntools: {t: {args: {n: {type: uri, optional: 'yes'}}}}\n", "must be true or false", 2, 45),
+    ("argument with a dot", "nhictl_policy: 1\ntools: {t: {args: {a.b: uri}}}\n", "no argument name", 2, 20),
+    ("unknown resource", "nhictl_policy: 1\ntools: {t: {resource: url}}\n", "unknown resource `url`", 2, 23),
+    ("template over nothing", "nhictl_policy: 1\ntools: {t: {resource: 's3://{args.b}/x'}}\n", "`args.b`, which is not", 2, 23),
+    ("template never normal", "nhictl_policy: 1\ntools: {t: {args: {b: string}, resource: 's3://x/../{args.b}'}}\n", "`..` segment", 2, 42),
+    ("template malformed", "nhictl_policy: 1\ntools: {t: {args: {b: string}, resource: 's3://{b}'}}\n", "not `{args.NAME}`", 2, 42),
+    # data
+    ("sensitivity unknown", HEAD + "data:\n  s3://a: secret\n", "sensitivity must be one of", 6, 11),
+    ("resource not normal", HEAD + "data:\n  s3://a/../b: public\n", "`..` segment", 6, 3),
+    ("duplicate after normal form", HEAD + "data:\n  s3://a: public\n  S3://A/: public\n", "duplicate resource `s3://a`", 7, 3),
+    # rules
+    ("no id", HEAD + "rules:\n  - effect: permit\n", "a rule lacks `id`", 6, 5),
+    ("no effect", HEAD + "rules:\n  - id: A\n", "a rule lacks `effect`", 6, 5),
+    ("effect", HEAD + "rules:\n  - id: A\n    effect: allow\n", "`effect` must be", 7, 13),
+    ("id as number", HEAD + "rules:\n  - id: 7\n", "lacks `effect`", 6, 5),
+    ("id not text", HEAD + "rules:\n  - {id: 7, effect: permit}\n", "`id` must be a string", 6, 10),
+    ("id with a space", HEAD + "rules:\n  - {id: a b, effect: permit}\n", "must not hold spaces", 6, 10),
+    ("duplicate id", RULE + "  - {id: A, effect: forbid}\n", "duplicate rule `A`", 8, 10),
+    ("mis-indented match", RULE + "    agents: [a]\n", "unknown key `agents`", 8, 5),
+    ("empty match", RULE + "    match: {}\n", "`match` must not be empty", 8, 12),
+    ("null match", RULE + "    match:\n", "`match` must be a mapping", 8, 11),
+    ("empty agents", RULE + "    match: {agents: []}\n", "`agents` must not be empty", 8, 21),
+    ("agents as text", RULE + "    match: {agents: bot}\n", "`agents` must be a list", 8, 21),
+    ("duplicate agent", RULE + "    match: {agents: [a, a]}\n", "duplicate `a`", 8, 25),
+    ("trust out of range", RULE + "    match: {min_trust: 4}\n", "`min_trust` must be", 8, 24),
+    ("undeclared tool", RULE + "    match: {tools: [t, x]}\n", "no declared tool is called `x`", 8, 24),
+    ("glob without a tool", RULE + "    match: {tools: ['x.*']}\n", "no declared tool is called `x.*`", 8, 21),
+    ("empty obligations", RULE + "    obligations: []\n", "`obligations` must not be empty", 8, 18),
+    ("obligation without type", RULE + "    obligations: [{to: x}]\n", "an obligation lacks `type`", 8, 19),
+    # conditions
+    ("empty when", RULE + "    when: {}\n", "`when` must not be empty", 8, 11),
+    ("empty any", RULE + "    when: {any: []}\n", "`any` must not be empty", 8, 17),
+    ("empty alternative", RULE + "    when: {any: [{}]}\n", "must not be empty", 8, 18),
+    ("nested any", RULE + "    when: {any: [{any: [{tool: {eq: t}}]}]}\n", "`any` stands once", 8, 19),
+    ("seventeen boxes", RULE + "    when: {any: [" + "{tool: {eq: t}}, " * 17 + "]}\n", "more than 16", 8, 17),
+    ("unknown fact", RULE + "    when: {agent.nam: {eq: x}}\n", "no fact is called `agent.nam`", 8, 12),
+    ("undeclared argument", T_RULE + "      args.x: {eq: 1}\n", "declares no argument `x`", 10, 7),
+    ("argument of one tool only", RULE + "    when: {args.s: {eq: x}}\n", "tool `v` declares no argument `s`", 8, 12),
+    ("condition on a whole object", T_RULE + "      args.o: {has: true}\n", "declares no argument `o`", 10, 7),
+    ("undeclared field", T_RULE + "      args.o.g: {eq: x}\n", "declares no argument `o.g`", 10, 7),
+    ("unknown operator", T_RULE + "      args.n: {lte: 1, less: 2}\n", "unknown key `less`", 10, 24),
+    ("regular expression", T_RULE + "      args.s: {matches: '.*'}\n", "unknown key `matches`", 10, 16),
+    ("no operator", T_RULE + "      args.n: {absent_ok: true}\n", "has no operator", 10, 15),
+    ("shorthand", T_RULE + "      args.s: EUR\n", "must be a mapping", 10, 15),
+    ("order on text", T_RULE + "      args.s: {lt: a}\n", "operator `lt` does not fit a string", 10, 16),
+    ("under on text", T_RULE + "      args.s: {under: a}\n", "operator `under` does not fit a string", 10, 16),
+    ("starts_with on a uri", T_RULE + "      args.u: {starts_with: 's3://a'}\n", "operator `starts_with` does not fit a uri", 10, 16),
+    ("text for a number", T_RULE + "      args.n: {lte: '5'}\n", "`5` is not a number", 10, 21),
+    ("text among numbers", T_RULE + "      args.n: {in: [1, x]}\n", "`x` is not a number", 10, 24),
+    ("scalar for in", T_RULE + "      args.n: {in: 1}\n", "`in` wants a list", 10, 20),
+    ("empty in", T_RULE + "      args.n: {in: []}\n", "`in` wants a list with at least one", 10, 20),
+    ("empty starts_with", T_RULE + "      args.s: {starts_with: ''}\n", "`starts_with` wants a text", 10, 29),
+    ("prefix of another kind", T_RULE + "      args.u: {under: /etc}\n", "is not a uri", 10, 23),
+    ("prefix not normal", T_RULE + "      resource: {under: 's3://a/../b'}\n", "`..` segment", 10, 25),
+    ("glob that never matches", T_RULE + "      args.u: {glob: 'S3://a/*'}\n", "not in normal form", 10, 22),
+    ("uri not normal", T_RULE + "      args.u: {eq: 'https://a@b/'}\n", "userinfo", 10, 20),
+    ("has as text", T_RULE + "      args.u: {has: 'yes'}\n", "`has` wants true or false", 10, 21),
+    ("absent_ok with has", T_RULE + "      args.u: {has: true, absent_ok: true}\n", "contradict", 10, 27),
+    ("same_as nothing", T_RULE + "      args.s: {same_as: agent.nam}\n", "no fact is called `agent.nam`", 10, 25),
+    ("same_as another type", T_RULE + "      args.n: {same_as: args.s}\n", "cannot be compared", 10, 25),
+    ("same_as a list", T_RULE + "      args.s: {same_as: agent.groups}\n", "cannot be compared", 10, 25),
+    ("sensitivity unknown in when", T_RULE + "      data.sensitivity: {lte: secret}\n", "is none of public", 10, 31),
+    ("boolean order", T_RULE + "      agent.attested: {lt: true}\n", "does not fit a boolean", 10, 24),
+    ("over midnight", T_RULE + "      time: {from: '22:00', to: '06:00'}\n", "does not run over midnight", 10, 20),
+    ("empty window", T_RULE + "      time: {from: '08:00', to: '08:00'}\n", "`from` must be before `to`", 10, 20),
+    ("no such time", T_RULE + "      time: {from: '08:60'}\n", "no time of day `08:60`", 10, 20),
+    ("time as number", T_RULE + "      time: {from: 800}\n", "`from` must be a string", 10, 20),
+    ("no such day", T_RULE + "      time: {days: [mon, mo]}\n", "`mo` is no day", 10, 26),
+    ("empty time", T_RULE + "      time: {}\n", "`time` must not be empty", 10, 13),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message", "line", "column"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_mistakes_are_found_and_pointed_at(text: str, message: str, line: int, column: int) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_policy([("p.yaml", text.encode())])
+    assert message in caught.value.message
+    assert caught.value.details == {"file": "p.yaml", "line": line, "column": column}
+
+
+def test_positive_controls() -> None:
+    parse_policy([("p.yaml", HEAD.encode())])
+    parse_policy([("p.yaml", RULE.encode())])
+    parse_policy([("p.yaml", (T_RULE + "      args.n: {lte: 5, gt: 0.5}\n      args.u: {under: 's3://a', absent_ok: true}\n").encode())])
+
+
+def test_files_combine_as_a_union_and_clashes_name_the_second_file() -> None:
+    tools = b"nhictl_policy: 1\ntools: {t: {}}\ntimezone: UTC\n"
+    rules = b"nhictl_policy: 1\nrules:\n  - {id: A, effect: permit, match: {tools: [t]}}\n"
+    assert parse_policy([("r", rules), ("t", tools)]).rule_ids == ["A"]
+    for second, message, line in [
+        (tools, "duplicate tool `t`", 2),
+        (b"nhictl_policy: 1\ntimezone: Europe/Berlin\n", "another file says time zone `UTC`", 2),
+    ]:
+        with pytest.raises(InputError, match=message) as caught:
+            parse_policy([("one", tools), ("two", second)])
+        assert (caught.value.details["file"], caught.value.details["line"]) == ("two", line)
+    with pytest.raises(InputError, match="duplicate rule `A`") as caught:
+        parse_policy([("t", tools), ("r", rules), ("s", rules)])
+    assert caught.value.details == {"file": "s", "line": 3, "column": 10}
+    with pytest.raises(InputError, match="no policy file"):
+        parse_policy([])
