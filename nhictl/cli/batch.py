@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nhictl.core import strict_json
 from nhictl.errors import InputError, NhictlError
+from nhictl.ops.reading import json_value
 from nhictl.render.json_text import compact
 
 MAX_LINE = 1_000_000
@@ -49,16 +49,16 @@ def _one(line: bytes, ask: Callable[[dict[str, Any]], dict[str, Any]], name: str
     try:
         if len(line) > MAX_LINE:
             raise InputError(f"a line of over {MAX_LINE} bytes", code="too_large")
-        value = strict_json.loads(line)
+        value = json_value(line, name, number)
         if not isinstance(value, dict):
             raise InputError("a line is one JSON object", code="invalid_request_line")
         if "id" in value:
             ident = {"id": value.pop("id")}
         return ident | ask(value)
-    except strict_json.StrictJSONError as e:
-        return ident | _error(InputError(str(e), file=name, line=number, column=e.column, code="invalid_json"))
     except InputError as e:
-        return ident | _error(InputError(e.bare_message, file=name, line=number, code=e.code, hint=e.hint))
+        column = e.details.get("column")
+        placed = InputError(e.bare_message, file=name, line=number, column=column, code=e.code, hint=e.hint)
+        return ident | _error(placed)
     except NhictlError as e:
         if e.exit not in (2, 3, 4):
             raise

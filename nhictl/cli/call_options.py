@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,10 +23,3 @@ def pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
             raise InputError(f"{option} `{text}` is not KEY=VALUE", code="usage")
         found.append((key, value))
     return found
-
-
-def context_of(given: list[str] | None) -> dict[str, Any]:
-    """`--context` as facts: JSON scalars where they parse as one, else strings."""
-    from nhictl.core.policy.coerce import json_scalar
-
-    return {key: json_scalar(value) for key, value in pairs("--context", given)}

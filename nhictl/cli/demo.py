@@ -67,8 +67,9 @@ def _steps(known: dict[str, str]) -> Iterator[Step]:
     said = f'nhictl token verify --consume --audience {AUDIENCE} --tool %s <<<"$TOKEN"'
     yield Step("the agent calls a tool: checked, counted, recorded", said % "reports.read --arg limit=10",
                [*use, "--tool", "reports.read", "--arg", "limit=10"], stdin=token)  # fmt: skip
-    yield Step("talked into another tool, it is denied", said % "payments.send --arg amount=900 --arg to=mallory",
-               [*use, "--tool", "payments.send", "--arg", "amount=900", "--arg", "to=mallory"], exit=1, stdin=token)  # fmt: skip
+    yield Step("talked into another, it is denied", said % "payments.send --arg amount=900 --arg to=mallory",
+               [*use, "--tool", "payments.send", "--arg", "amount=900", "--arg", "to=mallory"],
+               exit=1, stdin=token)  # fmt: skip
     yield Step("somebody outside keeps a checkpoint", "nhictl audit checkpoint >witness.note", ["audit", "checkpoint"],
                into="witness.note")  # fmt: skip
     yield Step("the operator ends it", 'nhictl task kill $TASK --reason "asked for a payment"',
@@ -90,7 +91,9 @@ def _run(folder: Path, known: dict[str, str]) -> Iterator[dict[str, Any]]:
     env = {k: v for k, v in os.environ.items() if k in kept} | {"NHICTL_HOME": str(folder / "home")}
     for step in _steps(known):
         argv = [sys.executable, "-m", "nhictl", *step.argv]
-        done = subprocess.run(argv, input=(step.stdin or "").encode(), capture_output=True, cwd=folder, env=env, check=False)  # noqa: S603  # our own arguments
+        done = subprocess.run(  # noqa: S603  # our own arguments
+            argv, input=(step.stdin or "").encode(), capture_output=True, cwd=folder, env=env, check=False
+        )
         out = done.stdout.decode(errors="replace")
         if done.returncode != step.exit:
             why = done.stderr.decode(errors="replace").strip() or out.strip()

@@ -56,16 +56,13 @@ class Session:
         """The clock of the home."""
         return self.house().clock()
 
-    def at(self, text: str | None) -> int | None:
-        """The moment `--at` names, microseconds, or None."""
+    def at(self, text: str | None, option: str = "--at") -> int | None:
+        """The moment that `--at`, or another such option, names; microseconds, or None."""
         if text is None:
             return None
-        from nhictl.core import times
+        from nhictl.ops.reading import moment
 
-        try:
-            return times.parse_time(text, self.now_us())
-        except (ValueError, OverflowError) as e:
-            raise InputError(f"--at `{text}`: {e}", code="usage", hint="RFC 3339, or relative such as -15m") from e
+        return moment(option, text, self.now_us())
 
 
 _current = Session()

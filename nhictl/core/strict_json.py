@@ -52,6 +52,7 @@ def _int(text: str) -> int:
     return int(text)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
 
 
@@ -61,21 +62,23 @@ def _check(value: Any, max_depth: int) -> None:
     depth = 0
     while level:
         below: list[Any] = []
+        nested = False  # counted by containers: an empty one is as deep as a full one
         for item in level:
             if isinstance(item, dict):
+                nested = True
                 below.extend(item)
                 below.extend(item.values())
             elif isinstance(item, list):
+                nested = True
                 below.extend(item)
             elif isinstance(item, str) and not item.isascii():
                 try:
                     item.encode("utf-8")
                 except UnicodeEncodeError as e:
                     raise StrictJSONError("lone surrogate in a string") from e
-        if below:
-            depth += 1
-            if depth > max_depth:
-                raise StrictJSONError(f"nested deeper than {max_depth}")
+        depth += nested
+        if depth > max_depth:
+            raise StrictJSONError(f"nested deeper than {max_depth}")
         level = below
 
 
@@ -102,4 +105,4 @@ def loads(data: bytes | str, *, max_depth: int = 32) -> Any:
 
 def dumps(value: Any) -> str:
     """Compact JSON, UTF-8 text kept as it is, members in the order given; NaN and Infinity are refused."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)

@@ -50,8 +50,10 @@ def _shaped(text: str) -> bool:
         offset = offset[1:].lstrip("0123456789")
         if len(offset) >= len(text) - 20:
             return False
-    signed = len(offset) == 6 and offset[0] in "+-" and offset[3] == ":" and (offset[1:3] + offset[4:]).isdigit()
-    return offset in ("", "Z", "z") or signed
+    if offset in ("", "Z", "z"):
+        return True
+    plain = len(offset) == 6 and offset[0] in "+-" and offset[3] == ":" and (offset[1:3] + offset[4:]).isdigit()
+    return plain and int(offset[4:]) < 60
 
 
 def parse_duration(text: str) -> int:

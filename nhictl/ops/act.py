@@ -58,8 +58,8 @@ def log_key(house: House) -> LogKey:
         rows = [row for row in agents.keys(house.db) if row.use == "log" and row.state == "active"]
     if not rows:
         raise UnsafeError("the home has no log key", code="home_incomplete")
-    raw = house.sealer.open(rows[-1].sealed, f"signing key:{rows[-1].kid}")
-    return LogKey(Ed25519PrivateKey.from_private_bytes(raw), base64.b64decode(json.loads(rows[-1].public)["ed25519"]))
+    private = house.opened(rows[-1], Ed25519PrivateKey.from_private_bytes)
+    return LogKey(private, base64.b64decode(json.loads(rows[-1].public)["ed25519"]))
 
 
 class Act:
@@ -132,11 +132,12 @@ class Act:
             self._content_keys[task] = key
         return self._content_keys[task]
 
-    def finish(self, key: LogKey) -> None:
-        """Sign the checkpoint over everything appended and move the head."""
+    def finish(self, key: LogKey) -> Head:
+        """Sign the checkpoint over everything appended, move the head and return it."""
         after = self.head()
         note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
         log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), note)
+        return after
 
 
 def content_place(chain: str, seq: int, label: str) -> str:
@@ -170,8 +171,7 @@ def transact(
                 answer = decide(act)
                 if act.seq == before.size:
                     raise NhictlError("an act without a record")
-                act.finish(key)
-                after = act.head()
+                after = act.finish(key)
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")

@@ -13,6 +13,7 @@ from nhictl.core.ledger import checkpoint
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.token import b64
 from nhictl.errors import InputError, NotFoundError, UnavailableError
+from nhictl.ops.act import Head
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite
@@ -28,13 +29,13 @@ def public_keys(house: House) -> list[bytes]:
     return [base64.b64decode(json.loads(row.public)["ed25519"]) for row in rows]
 
 
-def newest(house: House) -> str:
-    """The newest signed checkpoint."""
+def newest(house: House) -> tuple[str, Head]:
+    """The newest signed checkpoint, and the head it covers."""
     with sqlite.guarded("read the log"):
         note = log.newest_note(house.db)
     if note is None:
         raise NotFoundError("the log has no checkpoint")
-    return note
+    return note, Head(*checkpoint.parse(note))
 
 
 def verify_home(

@@ -39,7 +39,7 @@ class Bench:
         self._registry = registry
         self._cached: tuple[int, Policy | None] | None = None
 
-    def policy(self, below: int) -> Policy | None:
+    def policy(self, below: int = agent_table.LATEST) -> Policy | None:
         """The policy given, else the one in force as of the first `below` records."""
         if self._policy is not None:
             return self._policy

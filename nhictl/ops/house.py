@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nhictl.core.token.claims import Issuer
 from nhictl.errors import InputError, UnavailableError, UnsafeError
@@ -18,10 +19,26 @@ DATABASE = "nhictl.db"
 LOCK = "lock"
 ALGORITHMS = frozenset({"ES256"})
 
+T = TypeVar("T")
+
 
 def real_clock() -> int:
     """Now, in microseconds since the Unix epoch, UTC."""
     return time.time_ns() // 1000
+
+
+@functools.cache
+def effective_user() -> dict[str, Any]:
+    """Who acts: the effective user of the process, never what the environment says. Looked up once a process."""
+    import pwd
+
+    uid = os.geteuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = None
+    found = {"kind": "operator", "id": f"uid:{uid}", "host": os.uname().nodename}
+    return found | ({"os_user": name} if name else {})
 
 
 def default_home() -> Path:
@@ -48,7 +65,7 @@ def database_of(home: Path, store: str | None) -> Path:
 
 
 class House:
-    """What every operation works on. `clock` and `random` are handed in by tests; everybody else gets the real ones."""
+    """What every operation works on. Tests hand in `clock`, `random` and `actor`; everybody else gets the real ones."""
 
     def __init__(
         self,
@@ -57,15 +74,18 @@ class House:
         *,
         clock: Callable[[], int] = real_clock,
         random: Callable[[int], bytes] = os.urandom,
+        actor: Callable[[], dict[str, Any]] = effective_user,
     ) -> None:
         self.home = home
         self.database = database
         self.clock = clock
         self.random = random
+        self.actor = actor
         self.lock_timeout = 10.0
         self._db: sqlite3.Connection | None = None
         self._sealer: keys.Sealer | None = None
         self._meta: dict[str, str] | None = None
+        self._opened: dict[str, Any] = {}
 
     def exists(self) -> bool:
         """Whether this home was initialised."""
@@ -110,6 +130,13 @@ class House:
             self._sealer = keys.load_kek(self.home)
         return self._sealer
 
+    def opened(self, row: agents.KeyRow, load: Callable[[bytes], T]) -> T:
+        """The private key of `row`, unsealed once a process; whether it may still sign is read afresh each time."""
+        if row.kid not in self._opened:
+            self._opened[row.kid] = load(self.sealer.open(row.sealed, f"signing key:{row.kid}"))
+        key: T = self._opened[row.kid]
+        return key
+
     @property
     def meta(self) -> dict[str, str]:
         """Trust domain, issuer, chain id: written once, by `init`."""
@@ -126,16 +153,3 @@ class House:
             rows = [row for row in agents.keys(self.db) if row.use == "token"]
         found: list[tuple[dict[str, Any], bool]] = [(json.loads(row.public), row.state == "revoked") for row in rows]
         return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], ALGORITHMS)
-
-    def actor(self) -> dict[str, Any]:
-        """Who acts: the effective user of the process, never what the environment says."""
-        import pwd
-
-        uid = os.geteuid()
-        try:
-            name = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            name = None
-        return {"kind": "operator", "id": f"uid:{uid}", "host": os.uname().nodename} | (
-            {"os_user": name} if name else {}
-        )

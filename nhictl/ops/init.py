@@ -67,7 +67,7 @@ def _refuse_existing(house: House) -> None:
 
 def _build(house: House, workshop: Path, trust_domain: str, iss: str) -> tuple[dict[str, str], Head]:
     sealer = keys.create_kek(workshop)
-    draft = House(workshop, workshop / DATABASE, clock=house.clock, random=house.random)
+    draft = House(workshop, workshop / DATABASE, clock=house.clock, random=house.random, actor=house.actor)
     draft.adopt(sqlite.create(draft.database), sealer)
     private = Ed25519PrivateKey.from_private_bytes(house.random(32))
     key = LogKey(private, private.public_key().public_bytes_raw())

@@ -40,7 +40,7 @@ def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
         rows = [row for row in agent_table.keys(house.db) if row.use == "token" and row.state == "active"]
     if not rows:
         raise UnsafeError("the home has no active token key", code="no_token_key")
-    return rows[-1], jws.private_from_bytes(house.sealer.open(rows[-1].sealed, f"signing key:{rows[-1].kid}"))
+    return rows[-1], house.opened(rows[-1], jws.private_from_bytes)
 
 
 def issue_token(
@@ -62,7 +62,7 @@ def issue_token(
 
     def decide(act: Act) -> Issued:
         row, agent, doc = _ready(act, task, instance)
-        if not any(k.id == key.id and k.state == "active" for k in agent_table.keys(act.db)):
+        if agent_table.key_state(act.db, key.id) != "active":
             raise ConflictError("the signing key was changed meanwhile", code="key_changed", hint="try again")
         issued = act.now_us // 1_000_000
         expires = min(issued + chosen, doc["deadline_us"] // 1_000_000)

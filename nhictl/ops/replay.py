@@ -10,7 +10,8 @@ from nhictl import formats
 from nhictl.core import strict_json
 from nhictl.core.ledger import record
 from nhictl.core.ledger import verify as ledger
-from nhictl.core.replay import own
+from nhictl.core.replay import own, timeline
+from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.select import select
 from nhictl.errors import InputError, UnsafeError
@@ -63,7 +64,13 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
     )
 
 
-def from_files(house: House, paths: Sequence[str], chosen: str | None, wanted: Filter) -> Story:
+def from_files(
+    house: House,
+    paths: Sequence[str],
+    chosen: str | None,
+    wanted: Filter,
+    keys: Sequence[tuple[str | None, bytes]] | None = None,
+) -> Story:
     """Replay files; no home is needed. A file that is no log is refused by name, the others are replayed."""
     events: list[Event] = []
     unproven: list[str] = []
@@ -74,7 +81,7 @@ def from_files(house: House, paths: Sequence[str], chosen: str | None, wanted: F
         try:
             data = sources.read(source)
             if chosen in (None, "nhictl") and sources.is_native(data):
-                verdicts.append(audit_log.verify_file(source.path, house, (), None))
+                verdicts.append(audit_log.verify_file(source.path, house, (), keys))
                 good, bad = _decode(enumerate(audit_log.read_lines(BytesIO(data), [])))
                 folded = own.fold(good, lambda _seq, _label: None, None)
                 events += folded.events
@@ -97,6 +104,19 @@ def from_files(house: House, paths: Sequence[str], chosen: str | None, wanted: F
     worst = faulty[0] if faulty else None
     found = worst or (UNSIGNED if UNSIGNED in verdicts else verdicts[0])
     return _story(found, 0 if found is UNSIGNED else found.exit, counts, events, unproven, wanted, refused)
+
+
+COLUMNS = timeline.COLUMNS
+
+
+def rows(story: Story) -> Iterator[Sequence[Any]]:
+    """The timeline, a row an event, under `COLUMNS`."""
+    return timeline.rows(story.events)
+
+
+def tree(story: Story) -> Iterator[tuple[int, str]]:
+    """The causal tree, depth first: depth from 0 and what the node says."""
+    return ((depth, " ".join(node.label)) for depth, _, node in trees.walk(trees.build(story.events)))
 
 
 def _story(

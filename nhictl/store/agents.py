@@ -75,8 +75,14 @@ def add_key(db: sqlite3.Connection, use: str, kid: str, public: str, sealed: byt
     return int(cursor.lastrowid or 0)
 
 
-def keys(db: sqlite3.Connection) -> list[KeyRow]:
-    """All signing keys, oldest first."""
+def keys(db: sqlite3.Connection, use: str) -> list[KeyRow]:
+    """The signing keys for `use`, oldest first."""
     return [
         KeyRow(*row) for row in db.execute("SELECT id, use, kid, public, sealed, state FROM signing_key ORDER BY id")
     ]
+
+
+def key_state(db: sqlite3.Connection, ident: int) -> str | None:
+    """The state of one signing key."""
+    row = db.execute("SELECT state FROM signing_key WHERE id = ?", (ident,)).fetchone()
+    return str(row[0]) if row else None

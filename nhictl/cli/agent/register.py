@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nhictl.cli.options import seconds
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
+from nhictl.ops.reading import seconds
 from nhictl.ops.register_agent import Registration, public_from_jwk, register
 from nhictl.render import Result
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from nhictl.cli.session import session
-from nhictl.core.ledger import checkpoint
-from nhictl.ops.act import Head
 from nhictl.ops.audit_log import newest
 from nhictl.render import Result
 
@@ -14,6 +12,5 @@ def command() -> Result:
 
     Example: nhictl audit checkpoint >$(date +%F).checkpoint
     """
-    note = newest(session().house())
-    head = Head(*checkpoint.parse(note))
+    note, head = newest(session().house())
     return Result("nhictl.checkpoint/v1", {"note": note, "log": head.to_json()}, plain=note)

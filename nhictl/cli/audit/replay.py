@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.main import Reply
-from nhictl.cli.session import session
-from nhictl.core.replay import timeline, tree
+from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
-from nhictl.ops.replay import Filter, Story, from_files, from_home
+from nhictl.ops.audit_log import parse_keys
+from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, rows, tree
 from nhictl.render import Line, Result, Table, error_text
 
 VIEWS = ("timeline", "tree")
@@ -29,6 +29,9 @@ def command(
     run: Annotated[str | None, typer.Option("--run", metavar="R", help="of this run only")] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="not before")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="not after")] = None,
+    keys: Annotated[
+        str | None, typer.Option("--keys", metavar="FILE", help="log keys you trust, for our own logs")
+    ] = None,
     view: Annotated[str, typer.Option("--view", metavar="|".join(VIEWS), help="how to show it")] = "timeline",
 ) -> Reply:
     """Reconstruct what an agent did, from our log or a foreign one, and say what the evidence leaves open.
@@ -40,8 +43,12 @@ def command(
     if view not in VIEWS:
         raise InputError(f"no view `{view}`", code="usage", hint=f"one of {', '.join(VIEWS)}")
     now = session()
-    wanted = Filter(agent, task, token, run, now.at(since), now.at(until))
-    story = from_files(now.house(), files, format, wanted) if files else from_home(now.house(), wanted)
+    wanted = Filter(agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"))
+    if files:
+        pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
+        story = from_files(now.house(), files, format, wanted, pinned)
+    else:
+        story = from_home(now.house(), wanted)
     for error in story.refused:
         print(error_text(error), file=sys.stderr)
     body: dict[str, Any] = {
@@ -60,13 +67,13 @@ def command(
 
 
 def _timeline(story: Story) -> Table:
-    return Table(timeline.COLUMNS, timeline.rows(story.events))
+    return Table(COLUMNS, rows(story))
 
 
 def _tree(story: Story) -> Iterator[Line]:
     from nhictl.render.tree import draw
 
-    yield from draw((depth, " ".join(node.label), None) for depth, _, node in tree.walk(tree.build(story.events)))
+    yield from draw((depth, text, None) for depth, text in tree(story))
     for line in _closing(story).split("\n"):
         yield Line(line)
 

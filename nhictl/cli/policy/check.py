@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.batch import answers
-from nhictl.cli.call_options import Arg, Context, Resource, Tool, context_of, pairs
+from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
-from nhictl.core import strict_json
 from nhictl.errors import InputError
+from nhictl.ops import reading
 from nhictl.ops.check_policy import Bench, Call, bench, from_mapping
 from nhictl.render import Result
+from nhictl.render.json_text import compact
 
 SCHEMA = "nhictl.decision/v1"
 MAX_FILE = 10_000_000
@@ -61,7 +62,7 @@ def command(
     if request is not None:
         call = _from_file(request, house.clock())
     else:
-        call = _described(place, agent, intent, task, tool, arg, resource, context_of(context) if context else {})
+        call = _described(place, agent, intent, task, tool, arg, resource, reading.context(pairs("--context", context)))
     moment = session().at(at)
     if moment is not None:
         call = call._replace(at_us=moment)
@@ -81,10 +82,7 @@ def _answer(place: Bench, call: Call) -> dict[str, Any]:
 
 
 def _from_file(name: str, now_us: int) -> Call:
-    try:
-        value = strict_json.loads(read_input(name, 1_000_000))
-    except strict_json.StrictJSONError as e:
-        raise InputError(str(e), file=name, line=e.line, column=e.column, code="request_malformed") from e
+    value = reading.json_value(read_input(name, 1_000_000), name)
     if isinstance(value, dict):
         value.pop("id", None)
     return from_mapping(value, now_us)
@@ -98,10 +96,7 @@ def _described(
         raise InputError("a call names its --tool, and either --agent or --task", code="usage")
     if task is not None and intent is not None:
         raise InputError("a task has its own intent: --intent goes with --agent", code="usage")
-    from nhictl.core.policy.catalogue import coerce_arguments
-    from nhictl.store.agents import LATEST
-
-    arguments = coerce_arguments(place.policy(LATEST), tool, pairs("--arg", arg)) if arg else {}
+    arguments = reading.arguments(place.policy(), tool, pairs("--arg", arg)) if arg else {}
     return Call(tool, agent, intent, task, arguments, resource, context)
 
 
@@ -111,10 +106,10 @@ def _lines(body: dict[str, Any], table: list[dict[str, Any]] | None) -> Iterator
     why = f": {body['message']}" if body.get("message") else ""
     yield f"{verb}: {body['reason']}{rules}{why}"
     for one in body["obligations"]:
-        yield f"  obligation {strict_json.dumps(one)}"
+        yield f"  obligation {compact(one)}"
     for miss in body["near_misses"] if table is None else ():
-        yield f"  near miss {strict_json.dumps(miss)}"
+        yield f"  near miss {compact(miss)}"
     for row in table or ():
         yield f"  {row['effect']} {row['rule']}: {row['result']}"
         for seen in row["conditions"]:
-            yield f"    {seen['result']:<7} {strict_json.dumps({k: v for k, v in seen.items() if k != 'result'})}"
+            yield f"    {seen['result']:<7} {compact({k: v for k, v in seen.items() if k != 'result'})}"

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from nhictl.cli.options import seconds
 from nhictl.cli.session import read_input, session
-from nhictl.core.policy.box import parse_box
 from nhictl.errors import InputError
-from nhictl.ops import policies
+from nhictl.ops import policies, reading
 from nhictl.ops.open_task import DEFAULT_DEADLINE_S, DEFAULT_TOKENS, Order, open_task
 from nhictl.render import Result
 
@@ -48,14 +46,10 @@ def command(
         raise InputError("give --allow BOX once or more, or --scope FILE", code="usage")
     house = session().house()
     policy = policies.active(house)  # its catalogue types the operands
-    if scope is not None:
-        from nhictl.core.policy.box import parse_scope_file
-
-        boxes = tuple(parse_scope_file(scope, read_input(scope, 1_000_000), policy))
-    else:
-        boxes = tuple(parse_box(text, policy) for text in allow or ())
+    file = (scope, read_input(scope, 1_000_000)) if scope is not None else None
+    boxes = reading.boxes(policy, allow or [], file)
     order = Order(
-        agent, intent, purpose, boxes, principal, seconds("--deadline", deadline) if deadline else DEFAULT_DEADLINE_S,
+        agent, intent, purpose, boxes, principal, reading.seconds("--deadline", deadline) if deadline else DEFAULT_DEADLINE_S,
         max_tokens, max_calls, instance,
     )  # fmt: skip
     task, head = open_task(house, order)

@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from nhictl.cli.session import read_input
-from nhictl.core import strict_json, times
-from nhictl.core.token import compact
-from nhictl.core.token.verdict import RejectedError
-from nhictl.errors import InputError
+from nhictl.ops.inspect_token import inspect
+from nhictl.ops.reading import TOKEN_LIMIT, rfc3339
 from nhictl.render import Result
+from nhictl.render.json_text import compact
 
 
 def command(
@@ -23,18 +22,9 @@ def command(
 
     Example: nhictl token inspect <token
     """
-    try:
-        _, (head, body, signature) = compact.split(read_input(token_file, compact.MAX_TOKEN + 2))
-        header, claims = strict_json.loads(head), strict_json.loads(body)
-    except RejectedError as e:
-        raise InputError(f"not a token: {e.message or e.reason}", code=e.reason) from e
-    except strict_json.StrictJSONError as e:
-        raise InputError(f"not a token: {e}", code="token_bad_json") from e
-    lines = ["decoded only: nothing of this is proved", "header  " + strict_json.dumps(header)]
-    for name, value in claims.items() if isinstance(claims, dict) else ():
-        shown = strict_json.dumps(value)
-        if name in ("iat", "nbf", "exp") and isinstance(value, int) and abs(value) < 253402300800:
-            shown += f"  ({times.rfc3339(value * 1_000_000)})"
-        lines.append(f"{name}  {shown}")
-    body_json = {"proved": False, "header": header, "claims": claims, "signature_bytes": len(signature)}
-    return Result("nhictl.inspection/v1", body_json, text=lines)
+    body = inspect(read_input(token_file, TOKEN_LIMIT))
+    lines = ["decoded only: nothing of this is proved", "header  " + compact(body["header"])]
+    for name, value in body["claims"].items():
+        timed = name in ("iat", "nbf", "exp") and isinstance(value, int)
+        lines.append(f"{name}  {compact(value)}" + (f"  ({rfc3339(value)})" if timed else ""))
+    return Result("nhictl.inspection/v1", body, text=lines)

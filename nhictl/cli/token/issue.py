@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nhictl.cli.options import seconds
 from nhictl.cli.session import session
 from nhictl.ops.issue_token import issue_token
+from nhictl.ops.reading import seconds
 from nhictl.render import Result
 
 

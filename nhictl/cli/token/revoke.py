@@ -8,8 +8,8 @@ import typer
 
 from nhictl.cli.options import Reason
 from nhictl.cli.session import read_input, session
-from nhictl.core.token.compact import MAX_TOKEN
 from nhictl.errors import InputError
+from nhictl.ops.reading import TOKEN_LIMIT
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.render import Result
 
@@ -30,7 +30,7 @@ def command(
     """
     if sum(choice is not None for choice in (jti, token_file, task, agent)) != 1:
         raise InputError("name what to revoke: one of --jti, --token-file, --task, --agent", code="usage")
-    token = read_input(token_file, MAX_TOKEN + 2) if token_file is not None else None
+    token = read_input(token_file, TOKEN_LIMIT) if token_file is not None else None
     found, head = revoke(session().house(), Selector(jti, token, task, agent), reason, dry_run=dry_run)
     body = {"revoked": found.total, "tokens": found.tokens, "dry_run": dry_run}
     if head is not None:

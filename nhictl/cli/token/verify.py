@@ -6,14 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from nhictl.cli.call_options import Arg, Context, Resource, Tool, context_of, pairs
+from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
-from nhictl.core import times
-from nhictl.core.token.compact import MAX_TOKEN
 from nhictl.errors import InputError
-from nhictl.ops import policies
+from nhictl.ops import policies, reading
 from nhictl.ops.verify_token import Question, consume, verify
 from nhictl.render import Result
 
@@ -46,10 +44,8 @@ def command(
         raise InputError("--consume is about now: it excludes --at", code="usage")
     house = session().house()
     data = _token(token_file)
-    question = Question(
-        data, audience, tool, _arguments(tool, arg), resource, context_of(context) if context else None,
-        session().at(at),
-    )  # fmt: skip
+    claimed = reading.context(pairs("--context", context))
+    question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at))
     body: dict[str, Any]
     if live:
         verdict, head = consume(house, question)
@@ -65,19 +61,17 @@ def command(
 def _token(name: str) -> bytes:
     """A token, or the first bytes of something too large to be one: that is a verdict, not an error."""
     try:
-        return read_input(name, MAX_TOKEN + 2)
+        return read_input(name, reading.TOKEN_LIMIT)
     except InputError as e:
         if e.code != "too_large":
             raise
-        return b"x" * (MAX_TOKEN + 1)
+        return b"x" * reading.TOKEN_LIMIT
 
 
 def _arguments(tool: str | None, arg: list[str] | None) -> dict[str, Any] | None:
     if tool is None:
         return None
-    from nhictl.core.policy.catalogue import coerce_arguments
-
-    return coerce_arguments(policies.active(session().house()), tool, pairs("--arg", arg)) if arg else {}
+    return reading.arguments(policies.active(session().house()), tool, pairs("--arg", arg)) if arg else {}
 
 
 def _sentence(body: dict[str, Any], tool: str | None) -> str:
@@ -85,6 +79,6 @@ def _sentence(body: dict[str, Any], tool: str | None) -> str:
     if body["valid"]:
         claims = body["claims"]
         word = f"allowed: {tool} by" if tool else "valid:"
-        until = times.rfc3339(claims["exp"] * 1_000_000)
+        until = reading.rfc3339(claims["exp"])
         return f"{word} {claims['client_id']} for task {claims['txn']}, token good until {until}"
     return f"{'denied' if tool else 'refused'} at step {body['step']}: {body['reason']}{why}"

@@ -92,10 +92,10 @@ def judge(
 ) -> Integrity:  # fmt: skip
     """Say what the scan of a log proves.
 
-    `notes` are its checkpoints, newest last, whose sizes were marks of the scan; `keys` the public log keys that the
-    asker trusts (empty: none pinned, and then the notes have to be signed by the key that the first record names, or
-    the log does not even agree with itself); `complete` is False when the file ends without its checkpoint line;
-    `head` is what a database keeps beside its lines.
+    `notes` are its checkpoints, newest last, whose sizes were marks of the scan. They have to be signed by the key that
+    the first record names, or the log does not even agree with itself; `keys` are the log keys that the asker trusts
+    (empty: none pinned). `complete` is False when the file ends without its checkpoint line; `head` is what a database
+    keeps beside its lines.
     """
     chain = notes_.chain_id(done.genesis) if done.genesis is not None else None
 
@@ -111,7 +111,7 @@ def judge(
     if pinned_chain is not None and chain is not None and chain != pinned_chain:
         return bad("other_log", 0, "this is not the log that was asked about: its first record is another")
     if done.broken_at is not None:
-        return _broken(done, notes, keys or own, chain)
+        return _broken(done, notes, own, chain)
     for anchor in anchors:
         fault_found = _against_anchor(done, anchor, chain)
         if fault_found:
@@ -124,7 +124,11 @@ def judge(
         )
     if not notes:
         return bad("unsigned", 0, "a log of ours has signed checkpoints from its first record on, and here is none")
-    found = _notes_fault(done, notes, keys or own, chain)
+    if keys and not set(keys) & set(own):
+        return bad("signature", 0, "the first record names another log key than the one to be trusted")
+    found = _notes_fault(done, notes, own, chain)
+    if found is None and (size := _second_history(done, notes, own)) is not None:
+        return bad("forked", None, f"the log's key has signed other records up to {size} as well", "FORKED")
     if found is None and head is not None:
         found = _head_fault(done, head)
     return bad(*found) if found else _good(done, keys, anchors, chain)
@@ -189,7 +193,20 @@ def _notes_fault(
         at = _trusted_size(done, notes, keys)
         return "root", at, f"the records link up but are not those the checkpoint was signed over, from {at} on"
     if not any(notes_.signed_by(newest, key) for key in keys):
-        return "signature", _untrusted(done, notes, keys), "the newest checkpoint is not signed by a key of this log"
+        return "signature", _untrusted(done, notes, keys), "the newest checkpoint is not signed by the log's key"
+    return None
+
+
+def _second_history(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> int | None:
+    """The size of an older checkpoint that the log's key signed over other records: two histories by one holder."""
+    for note in notes[:-1]:
+        try:
+            said = notes_.parse(note)
+        except notes_.NoteError:
+            continue
+        other = said.size in done.roots and done.roots[said.size] != said.root
+        if other and any(notes_.signed_by(note, key) for key in keys):
+            return said.size
     return None
 
 

@@ -52,11 +52,16 @@ class Box:
             made["when"] = when
         return made
 
+    def _identity(self) -> tuple[object, ...]:
+        # By the written form of operands: to Python `1` and `true` are equal, to a condition they are not.
+        clauses = tuple((*clause_key(clause), clause[3]) for clause in self.clauses)
+        return self.tools, self.resource, clauses, self.unknown
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Box) and self.unknown == other.unknown and self.to_mapping() == other.to_mapping()
+        return isinstance(other, Box) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
-        return hash((self.tools, self.resource, len(self.clauses)))
+        return hash(self._identity())
 
     @classmethod
     def from_stored(cls, mapping: Any) -> Box:
@@ -94,7 +99,10 @@ def _stored_clauses(path: str, below: Any) -> list[Clause] | None:
     absent_ok = below.get("absent_ok", False)
     if not operators or not OPERATORS.issuperset(operators) or type(absent_ok) is not bool:
         return None
-    return [(path, op, below[op], absent_ok) for op in operators]
+    try:
+        return [(path, op, json_operand(below[op]), absent_ok) for op in operators]
+    except (Refused, TypeError):
+        return None
 
 
 def clause_key(clause: Clause) -> tuple[str, str, str]:

@@ -158,4 +158,4 @@ def coerce_arguments(policy: Any, tool: str, pairs: list[tuple[str, str]]) -> di
     """Turn `--arg k=v` texts into JSON values (see `coerce`, which does the work)."""
     from nhictl.core.policy.coerce import coerce
 
-    return coerce(None if policy is None else policy.tools.get(tool), pairs)
+    return coerce(None if policy is None else policy.tool(tool), pairs)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nhictl.core.policy.types import ArgType, Refused, exact
+from nhictl.core.policy.types import ArgType, Refused, exact, scalar_kind
 
 if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool
@@ -30,7 +30,7 @@ def json_scalar(text: str) -> Any:
         return text
     try:
         value = json.loads(text, parse_float=_decimal, parse_constant=lambda _: text)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if scalar_kind(value) == "number":
             exact(value)
     except (ValueError, Refused, ArithmeticError):
         return text

@@ -34,7 +34,7 @@ class Decision:
     """
 
     __slots__ = (
-        "allowed", "arguments", "digest", "field", "message", "near_misses", "obligations", "reason", "resource", "rules",
+        "allowed", "arguments", "digest", "field", "message", "nearest", "obligations", "reason", "resource", "rules",
     )  # fmt: skip
 
     def __init__(
@@ -43,7 +43,6 @@ class Decision:
         digest: str | None,
         rules: list[str] | None = None,
         obligations: list[dict[str, Any]] | None = None,
-        near_misses: list[dict[str, Any]] | None = None,
         message: str | None = None,
         field: str | None = None,
     ) -> None:
@@ -52,11 +51,16 @@ class Decision:
         self.digest = digest
         self.rules = rules or []
         self.obligations = obligations or []
-        self.near_misses = near_misses or []
+        self.nearest: tuple[Plan, Facts] | None = None
         self.message = message
         self.field = field
         self.arguments: dict[str, Any] | None = None
         self.resource: str | None = None
+
+    @property
+    def near_misses(self) -> list[dict[str, Any]]:
+        """The permits that failed fewest conditions, with what failed; told only when asked, since most callers never do."""
+        return [] if self.nearest is None else _near_misses(*self.nearest)
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision as JSON; `message` and `field` only where they say something."""
@@ -113,7 +117,10 @@ def _permit(policy: Policy, plan: Plan, facts: Facts, supported: frozenset[str] 
         else:
             permits.append(rule)
     if not permits:
-        return Decision("not_permitted", policy.digest, near_misses=_near_misses(plan.permits_all, facts))
+        made = Decision("not_permitted", policy.digest)
+        facts.context = dict(facts.context)  # the caller may reuse its own before the near misses are asked for
+        made.nearest = (plan, facts)
+        return made
     ids, obligations = [rule.id for rule in permits], _union(permits)
     if supported is not None:
         for obligation in obligations:
@@ -169,21 +176,21 @@ def _claims(request: Request) -> dict[str, Any]:
 
 def _union(rules: list[Rule]) -> list[dict[str, Any]]:
     """Every obligation of the determining rules, once, in an order that depends on nothing but its content."""
-    if not any(rule.obligations for rule in rules):
-        return []
-    import json
-
-    found = {json.dumps(item, sort_keys=True): item for rule in rules for item in rule.obligations}
+    found: dict[str, dict[str, Any]] = {}
+    for rule in rules:
+        found.update(rule.obligations)
     return [found[key] for key in sorted(found)]
 
 
-def _near_misses(permits: list[Rule], facts: Facts) -> list[dict[str, Any]]:
+def _near_misses(plan: Plan, facts: Facts) -> list[dict[str, Any]]:
     """The permits that fail fewest conditions, each with what failed and the value seen; at most five, by rule id."""
     fewest: int | None = None
     nearest: list[tuple[Rule, list[Any]]] = []
-    for rule in permits:
-        failed = []
-        for test in rule.tests:
+    for hopeless, rule, static in plan.near:
+        if fewest is not None and hopeless > fewest:
+            break  # the rest fail more than that on the registry alone
+        failed = list(static)
+        for test in rule.dynamic:
             if test.run(facts) != TRUE:
                 failed.append(test)
                 if fewest is not None and len(failed) > fewest:
@@ -192,4 +199,5 @@ def _near_misses(permits: list[Rule], facts: Facts) -> list[dict[str, Any]]:
             fewest, nearest = len(failed), []
         if len(failed) == fewest:
             nearest.append((rule, failed))
+    nearest.sort(key=lambda found: found[0].id)
     return [{"rule": rule.id, "failed": [t.show(facts) for t in failed]} for rule, failed in nearest[:MAX_NEAR_MISSES]]

@@ -47,7 +47,7 @@ class Facts:
     same nested as it was given.
     """
 
-    __slots__ = ("agent", "args", "arguments", "claims", "context", "now_us", "rank", "resource", "tool")
+    __slots__ = ("agent", "args", "arguments", "claims", "context", "now_us", "rank", "resource", "sensitivity", "tool")
 
     def __init__(
         self,
@@ -69,10 +69,13 @@ class Facts:
         self.context = context
         self.now_us = now_us
         self.rank = rank
+        self.sensitivity: int | None = None
 
 
 def _sensitivity(facts: Any) -> Any:
-    return None if facts.resource is None else facts.rank(facts.resource)
+    if facts.sensitivity is None and facts.resource is not None:
+        facts.sensitivity = facts.rank(facts.resource)
+    return facts.sensitivity
 
 
 _GETTERS: dict[str, Callable[[Any], Any]] = {

@@ -65,7 +65,7 @@ class Rule:
         self.form = form
         self.id: str = form["id"]
         self.effect: str = form["effect"]
-        self.obligations: list[dict[str, Any]] = form["obligations"]
+        self.obligations = _by_content(form["obligations"])
         forbid = self.effect == "forbid"
         self.static = _static(form["match"])
         self.dynamic = [_named("task.intent", form["match"]["intents"])] if "intents" in form["match"] else []
@@ -177,17 +177,27 @@ def _static(match: dict[str, Any]) -> list[Test]:
     return tests
 
 
+def _by_content(obligations: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Map obligations by their canonical text, so that a union keeps each once and has one order."""
+    if not obligations:
+        return {}
+    import json
+
+    return {json.dumps(item, sort_keys=True): item for item in obligations}
+
+
 class Plan:
-    """For one tool and agent: forbids and permits with the tests still open. `permits_all` keeps every permit for near
-    misses.
+    """For one tool and agent: forbids and permits with the tests still open.
+
+    `near` keeps every permit for near misses, those that fail fewest of the registry's tests first, with those that failed.
     """
 
-    __slots__ = ("forbids", "permits", "permits_all")
+    __slots__ = ("forbids", "near", "permits")
 
     def __init__(self) -> None:
         self.forbids: list[tuple[Rule, list[Callable[[Any], int]]]] = []
         self.permits: list[tuple[Rule, list[Callable[[Any], int]]]] = []
-        self.permits_all: list[Rule] = []
+        self.near: list[tuple[int, Rule, list[Test]]] = []
 
 
 def plan_for(rules: list[Rule], agent: Agent) -> Plan:
@@ -201,7 +211,9 @@ def plan_for(rules: list[Rule], agent: Agent) -> Plan:
             if FALSE not in results:
                 plan.forbids.append((rule, open_tests))
             continue
-        plan.permits_all.append(rule)
+        failed = [test for test, result in zip(rule.static, results, strict=True) if result != TRUE]
+        plan.near.append((len(failed), rule, failed))
         if FALSE not in results and UNKNOWN not in results:
             plan.permits.append((rule, open_tests))
+    plan.near.sort(key=lambda entry: (entry[0], entry[1].id))
     return plan

@@ -19,6 +19,7 @@ __all__ = ["SCALARS", "SENSITIVITY", "ArgType", "Refused", "exact", "plain", "sc
 
 MAX_DIGITS = 40
 _LIMIT = 10**MAX_DIGITS
+_NOT_IN_EMAIL = frozenset(' \\"(),:;<>[]')
 SENSITIVITY = ("public", "internal", "confidential", "restricted")
 
 
@@ -49,7 +50,7 @@ def exact(value: Any) -> int | Decimal:
     if len(stripped) > MAX_DIGITS or len(stripped) + exponent > MAX_DIGITS or exponent < -MAX_DIGITS:
         raise Refused(f"has more than {MAX_DIGITS} digits")
     if exponent >= 0:
-        magnitude = int(stripped) * 10**exponent
+        magnitude = int(stripped + "0" * exponent)
         return -magnitude if sign else magnitude
     return Decimal((sign, tuple(map(int, stripped)), exponent))
 
@@ -126,7 +127,7 @@ def _texts(normal: Callable[[str], str]) -> Callable[[Any], Any]:
 
 def _email(value: str) -> str:
     text = value.strip(" \t\r\n")
-    if not text.isprintable() or any(c in ' \\"(),:;<>[]' for c in text):
+    if not text.isprintable() or not _NOT_IN_EMAIL.isdisjoint(text):
         raise Refused("is not one plain email address")
     local, at, domain = checked_text(text).lower().partition("@")
     if not local or not at or "@" in domain or ".." in f".{local}.":

@@ -20,7 +20,7 @@ def result(effect: str, when: dict[str, Any], args: dict[str, Any], tool: str = 
     """What the one rule under test says: true, false or unknown."""
     policy = make_policy([{"id": "X", "effect": effect, "match": {"tools": [tool]}, "when": when}])
     request = Request("bot", tool, {"amount": 10, "currency": "EUR", **args} if tool == "pay.send" else args, **parts)
-    return str(explain(policy, make_agent(**{"labels": {"k": "v"}}), request)[0]["result"])
+    return str(explain(policy, make_agent(labels={"k": "v"}), request)[0]["result"])
 
 
 # condition, arguments, what a permit says, what a forbid says
@@ -83,7 +83,8 @@ def test_three_values(when: dict[str, Any], args: dict[str, Any], permit: str, f
 CONTEXT: list[tuple[dict[str, Any], Any, str]] = [
     ({"eq": 1}, 1.0, "true"), ({"eq": 1}, 2, "false"), ({"eq": 1}, "1", "unknown"), ({"eq": 1}, True, "unknown"),
     ({"eq": True}, 1, "unknown"), ({"eq": True}, True, "true"), ({"ne": "a"}, 1, "unknown"), ({"in": ["a", 1]}, 2, "false"),
-    ({"in": ["a", 1]}, True, "unknown"), ({"gt": 2}, "high", "unknown"), ({"gt": 2}, [3], "unknown"), ({"gt": 2}, {}, "unknown"),
+    ({"in": ["a", 1]}, True, "unknown"), ({"gt": 2}, "high", "unknown"), ({"gt": 2}, [3], "unknown"), ({"gt": 2},
+    {}, "unknown"),
     ({"gt": 2}, None, "unknown"), ({"glob": "a*"}, "ab", "true"), ({"glob": "a*"}, 1, "unknown"), ({"has": True}, [3], "true"),
     ({"eq": "e"}, "e\u0301", "unknown"), ({"gt": 2}, 10**50, "unknown"),
 ]  # fmt: skip
@@ -166,13 +167,15 @@ def test_default_deny_and_forbid_overrides() -> None:
 
 
 def test_match_reads_the_registry_and_an_unset_environment_is_unknown() -> None:
-    for match, agent, allowed, forbidden in [
+    table: list[tuple[dict[str, Any], dict[str, Any], bool, bool]] = [
         ({"agents": ["bot"]}, {}, True, True), ({"agents": ["b*"]}, {}, True, True), ({"agents": ["x"]}, {}, False, False),
         ({"groups": ["g", "h"]}, {"groups": ["h"]}, True, True), ({"groups": ["g"]}, {}, False, False),
-        ({"env": ["prod"]}, {}, True, True), ({"env": ["dev"]}, {}, False, False), ({"env": ["dev"]}, {"env": None}, False, True),
+        ({"env": ["prod"]}, {}, True, True), ({"env": ["dev"]}, {}, False, False), ({"env": ["dev"]},
+        {"env": None}, False, True),
         ({"min_trust": 2}, {}, True, True), ({"min_trust": 3}, {}, False, False),
         ({"intents": ["i"]}, {}, False, True), ({"agents": ["x"], "intents": ["i"]}, {}, False, False),
-    ]:  # fmt: skip
+    ]  # fmt: skip
+    for match, agent, allowed, forbidden in table:
         who = make_agent(**agent)
         assert ask(make_policy([{"match": match}]), agent=who).allowed is allowed, match
         both = make_policy([ALLOW, {"id": "F", "effect": "forbid", "match": match}])
@@ -191,7 +194,11 @@ def test_intent_comes_with_the_request_the_task_or_a_claim() -> None:
 def test_near_misses_are_the_permits_failing_fewest_conditions() -> None:
     policy = make_policy(
         [
-            {"id": "A", "match": {"agents": ["x"]}, "when": {"context.a": {"lte": 5}, "data.sensitivity": {"lte": "internal"}}},
+            {
+                "id": "A",
+                "match": {"agents": ["x"]},
+                "when": {"context.a": {"lte": 5}, "data.sensitivity": {"lte": "internal"}},
+            },
             {"id": "B", "match": {"tools": ["pay.send"]}, "when": {"args.amount": {"lte": 5}}},
             {"id": "C", "match": {"tools": ["pay.send"]}, "when": {"args.memo": {"eq": "x"}}},
             {"id": "D", "match": {"tools": ["crm.read"]}},
@@ -199,17 +206,23 @@ def test_near_misses_are_the_permits_failing_fewest_conditions() -> None:
     )
     assert ask(policy).near_misses == [
         {"rule": "B", "failed": [{"fact": "args.amount", "op": "lte", "operand": 5, "value": 10, "result": "false"}]},
-        {"rule": "C", "failed": [{"fact": "args.memo", "op": "eq", "operand": "x", "value": None, "result": "unknown"}]},
+        {
+            "rule": "C",
+            "failed": [{"fact": "args.memo", "op": "eq", "operand": "x", "value": None, "result": "unknown"}],
+        },
     ]
     json.dumps(ask(policy).to_json())
 
 
 def test_sensitivity_takes_the_longest_prefix_and_unlisted_is_restricted() -> None:
     data = {"s3://crm/": "internal", "s3://crm/board": "restricted", "S3://PUB": "public"}
-    rules: list[dict[str, Any]] = [{"match": {"tools": ["crm.read"]}, "when": {"data.sensitivity": {"lte": "internal"}}}]
+    rules: list[dict[str, Any]] = [
+        {"match": {"tools": ["crm.read"]}, "when": {"data.sensitivity": {"lte": "internal"}}}
+    ]
     policy = make_policy(rules, data=data)
     for resource, allowed in [
-        ("s3://crm/a", True), ("s3://crm", True), ("s3://crm/board", False), ("s3://crm/board/x", False), ("s3://crm/boardroom", True),
+        ("s3://crm/a", True), ("s3://crm", True), ("s3://crm/board", False), ("s3://crm/board/x", False),
+        ("s3://crm/boardroom", True),
         ("s3://crm-evil/a", False), ("s3://pub/a", True), ("s3://elsewhere", False),
     ]:  # fmt: skip
         assert ask(policy, "crm.read", resource=resource).allowed is allowed, resource
@@ -236,7 +249,8 @@ def test_obligations_are_united_and_must_be_performable() -> None:
 
 WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "18:00"}
 TIMES: list[tuple[str, bool]] = [
-    ("2026-11-23T06:59:59Z", False), ("2026-11-23T07:00:00Z", True), ("2026-11-23T16:59:59Z", True), ("2026-11-23T17:00:00Z", False),
+    ("2026-11-23T06:59:59Z", False), ("2026-11-23T07:00:00Z", True), ("2026-11-23T16:59:59Z", True),
+    ("2026-11-23T17:00:00Z", False),
     ("2026-11-22T12:00:00Z", False),  # a Sunday
     ("2026-07-06T06:00:00Z", True), ("2026-07-06T16:00:00Z", False),  # summer time: an hour earlier in UTC
     ("2026-11-22T23:30:00Z", False),  # Monday in Berlin, but before eight
@@ -264,7 +278,10 @@ def test_the_tool_receives_the_value_that_was_decided_upon() -> None:
 
 def test_explain_lists_forbids_first_with_the_values_seen() -> None:
     policy = make_policy(
-        [{"id": "A", "when": {"args.amount": {"lte": 5}}}, {"id": "Z", "effect": "forbid", "when": {"args.memo": {"eq": "x"}}}],
+        [
+            {"id": "A", "when": {"args.amount": {"lte": 5}}},
+            {"id": "Z", "effect": "forbid", "when": {"args.memo": {"eq": "x"}}},
+        ],
         tools={"pay.send": {"args": {"amount": "number", "memo": {"type": "string", "optional": True}}}},
     )
     rows = explain(policy, make_agent(), Request("bot", "pay.send", {"amount": 7}))

@@ -33,7 +33,8 @@ CASES: list[tuple[str, str, str, int, int]] = [
       for key in ("classes", "guardrails", "limits", "openers", "approvers", "assertions")],
     ("match.classes", RULE + "    match: {classes: [a]}\n", "`classes` is not supported yet", 8, 13),
     ("class condition", RULE + "    when: {class: {eq: a}}\n", "`class` conditions are not supported yet", 8, 12),
-    ("cost", "nhictl_policy: 1\ntools:\n  t: {args: {n: number}, cost: {amount: args.n}}\n", "`cost` is not supported yet", 3, 26),
+    ("cost", "nhictl_policy: 1\ntools:\n  t: {args: {n: number}, cost: {amount: args.n}}\n",
+     "`cost` is not supported yet", 3, 26),
     # tools
     ("tool with a space", "nhictl_policy: 1\ntools:\n  'a b': {}\n", "no tool name", 3, 3),
     ("tool with a star", "nhictl_policy: 1\ntools: {'a*': {}}\n", "no tool name", 2, 9),
@@ -43,13 +44,17 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("list of objects", "nhictl_policy: 1\ntools: {t: {args: {n: [{a: string}]}}}\n", "a list of objects", 2, 24),
     ("list of lists", "nhictl_policy: 1\ntools: {t: {args: {n: [[string]]}}}\n", "a list of lists", 2, 24),
     ("list of two types", "nhictl_policy: 1\ntools: {t: {args: {n: [string, number]}}}\n", "exactly one type", 2, 23),
-    ("fold on a number", "nhictl_policy: 1\ntools: {t: {args: {n: {type: number, fold: true}}}}\n", "`fold` is for strings", 2, 44),
-    ("optional as text", "nhictl_policy: 1\ntools: {t: {args: {n: {type: uri, optional: 'yes'}}}}\n", "must be true or false", 2, 45),
+    ("fold on a number", "nhictl_policy: 1\ntools: {t: {args: {n: {type: number, fold: true}}}}\n",
+     "`fold` is for strings", 2, 44),
+    ("optional as text", "nhictl_policy: 1\ntools: {t: {args: {n: {type: uri, optional: 'yes'}}}}\n",
+     "must be true or false", 2, 45),
     ("argument with a dot", "nhictl_policy: 1\ntools: {t: {args: {a.b: uri}}}\n", "no argument name", 2, 20),
     ("unknown resource", "nhictl_policy: 1\ntools: {t: {resource: url}}\n", "unknown resource `url`", 2, 23),
     ("template over nothing", "nhictl_policy: 1\ntools: {t: {resource: 's3://{args.b}/x'}}\n", "`args.b`, which is not", 2, 23),
-    ("template never normal", "nhictl_policy: 1\ntools: {t: {args: {b: string}, resource: 's3://x/../{args.b}'}}\n", "`..` segment", 2, 42),
-    ("template malformed", "nhictl_policy: 1\ntools: {t: {args: {b: string}, resource: 's3://{b}'}}\n", "not `{args.NAME}`", 2, 42),
+    ("template never normal", "nhictl_policy: 1\ntools: {t: {args: {b: string}, resource: 's3://x/../{args.b}'}}\n",
+     "`..` segment", 2, 42),
+    ("template malformed", "nhictl_policy: 1\ntools: {t: {args: {b: string}, resource: 's3://{b}'}}\n",
+     "not `{args.NAME}`", 2, 42),
     # data
     ("sensitivity unknown", HEAD + "data:\n  s3://a: secret\n", "sensitivity must be one of", 6, 11),
     ("resource not normal", HEAD + "data:\n  s3://a/../b: public\n", "`..` segment", 6, 3),
@@ -90,7 +95,8 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("shorthand", T_RULE + "      args.s: EUR\n", "must be a mapping", 10, 15),
     ("order on text", T_RULE + "      args.s: {lt: a}\n", "operator `lt` does not fit a string", 10, 16),
     ("under on text", T_RULE + "      args.s: {under: a}\n", "operator `under` does not fit a string", 10, 16),
-    ("starts_with on a uri", T_RULE + "      args.u: {starts_with: 's3://a'}\n", "operator `starts_with` does not fit a uri", 10, 16),
+    ("starts_with on a uri", T_RULE + "      args.u: {starts_with: 's3://a'}\n",
+     "operator `starts_with` does not fit a uri", 10, 16),
     ("text for a number", T_RULE + "      args.n: {lte: '5'}\n", "`5` is not a number", 10, 21),
     ("text among numbers", T_RULE + "      args.n: {in: [1, x]}\n", "`x` is not a number", 10, 24),
     ("scalar for in", T_RULE + "      args.n: {in: 1}\n", "`in` wants a list", 10, 20),
@@ -116,7 +122,9 @@ CASES: list[tuple[str, str, str, int, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "message", "line", "column"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+@pytest.mark.parametrize(
+    ("text", "message", "line", "column"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
+)
 def test_mistakes_are_found_and_pointed_at(text: str, message: str, line: int, column: int) -> None:
     with pytest.raises(InputError) as caught:
         parse_policy([("p.yaml", text.encode())])
@@ -127,7 +135,16 @@ def test_mistakes_are_found_and_pointed_at(text: str, message: str, line: int, c
 def test_positive_controls() -> None:
     parse_policy([("p.yaml", HEAD.encode())])
     parse_policy([("p.yaml", RULE.encode())])
-    parse_policy([("p.yaml", (T_RULE + "      args.n: {lte: 5, gt: 0.5}\n      args.u: {under: 's3://a', absent_ok: true}\n").encode())])
+    parse_policy(
+        [
+            (
+                "p.yaml",
+                (
+                    T_RULE + "      args.n: {lte: 5, gt: 0.5}\n      args.u: {under: 's3://a', absent_ok: true}\n"
+                ).encode(),
+            )
+        ]
+    )
 
 
 def test_files_combine_as_a_union_and_clashes_name_the_second_file() -> None:

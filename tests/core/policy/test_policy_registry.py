@@ -29,7 +29,9 @@ CASES: list[tuple[str, str, str, int, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "message", "line", "column"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+@pytest.mark.parametrize(
+    ("text", "message", "line", "column"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
+)
 def test_refused_with_its_place(text: str, message: str, line: int, column: int) -> None:
     with pytest.raises(InputError) as caught:
         parse_agents("a.yaml", text.encode())
@@ -38,7 +40,9 @@ def test_refused_with_its_place(text: str, message: str, line: int, column: int)
 
 
 def test_names_and_attributes() -> None:
-    text = f"nhictl_agents: 1\nagents:\n{ONE}, expires: '2026-11-23T13:00:00+01:00', groups: [h, g], labels: {{k: v}}}}\n"
+    text = (
+        f"nhictl_agents: 1\nagents:\n{ONE}, expires: '2026-11-23T13:00:00+01:00', groups: [h, g], labels: {{k: v}}}}\n"
+    )
     (agent,) = parse_agents("a.yaml", text.encode())
     assert agent.to_mapping() == {
         "name": "a", "owner": "o", "purpose": "p", "trust": 0, "state": "active", "expires_us": 1_795_435_200_000_000,

@@ -19,7 +19,8 @@ SCALARS: list[tuple[str, Any]] = [
     ("+", "+"), ("-", None), ("1,5", "1,5"), ("EUR", "EUR"), ("12 EUR", "12 EUR"),
     # what both agree on
     ("true", True), ("True", True), ("FALSE", False), ("null", None), ("~", None), ("", None), ("0", 0), ("-7", -7), ("+5", 5),
-    ("1.5", Decimal("1.5")), ("1.0", 1), (".5", Decimal("0.5")), ("1e3", 1000), ("-0.10", Decimal("-0.1")), ("1E-2", Decimal("0.01")),
+    ("1.5", Decimal("1.5")), ("1.0", 1), (".5", Decimal("0.5")), ("1e3", 1000), ("-0.10", Decimal("-0.1")),
+    ("1E-2", Decimal("0.01")),
     ("0.1000000000000000055511151231257827", Decimal("0.1000000000000000055511151231257827")),
     ("'no'", "no"), ('"true"', "true"), ('"1"', "1"), ("'010'", "010"), ('"~"', "~"),
 ]  # fmt: skip
@@ -71,7 +72,9 @@ REFUSED: list[tuple[str, bytes, str, int, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("data", "message", "line", "column"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@pytest.mark.parametrize(
+    ("data", "message", "line", "column"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
 def test_refused_with_its_place(data: bytes, message: str, line: int, column: int) -> None:
     with pytest.raises(InputError) as caught:
         read_yaml("f.yaml", data)

@@ -1,0 +1,35 @@
+"""`python -m tests.bench [--rounds N]`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import log, policy, processes, store
+from tests.bench.measure import Row, table
+
+
+def main() -> int:
+    """Measure everything and print the table; 1 if a budget was missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--rounds", type=int, default=15, help="pairs a row (default 15)")
+    rounds = parser.parse_args().rounds
+    print(f"Python {platform.python_version()} on {platform.machine()}; medians of {rounds} interleaved pairs", flush=True)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows += processes.rows(folder, rounds)
+        rows.append(store.durable(folder, max(5, rounds // 2)))
+        rows += store.growth(folder)
+        rows += store.writers(folder)
+        rows += log.rows(folder, max(5, rounds // 3))
+        rows += policy.rows(folder, max(5, rounds // 3))
+    print(table(rows))
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""What many tests share: a fresh home with a clock that stands still, the program as a process, the reference data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from nhictl.ops.house import DATABASE, House
+from nhictl.ops.init import initialise
+
+ROOT = Path(__file__).parents[1]
+NOON_US = 1_780_315_200_000_000  # 2026-06-01T12:00:00Z
+SETTINGS = ("NHICTL_HOME", "NHICTL_STORE", "NHICTL_OUTPUT", "XDG_DATA_HOME", "NO_COLOR")
+
+
+class Clock:
+    """Stands still until it is set: microseconds since the epoch."""
+
+    def __init__(self, now_us: int = NOON_US) -> None:
+        self.now_us = now_us
+
+    def __call__(self) -> int:
+        return self.now_us
+
+    def advance(self, seconds: float) -> None:
+        self.now_us += round(seconds * 1_000_000)
+
+
+class Ran(NamedTuple):
+    """How a process ended and what it said."""
+
+    rc: int
+    out: str
+    err: str
+
+
+Program = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of whoever runs the tests gets in."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `house`."""
+    return Clock()
+
+
+@pytest.fixture
+def empty_house(tmp_path: Path, clock: Clock) -> Iterator[House]:
+    """A home that was not initialised."""
+    made = House(tmp_path / "home", tmp_path / "home" / DATABASE, clock=clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def house(empty_house: House) -> House:
+    """A fresh authority for `example.org` with two records in its log; real randomness, the time is `clock`'s."""
+    initialise(empty_house, "example.org", None)
+    return empty_house
+
+
+@pytest.fixture
+def nhictl(tmp_path: Path) -> Program:
+    """`nhictl(*arguments, stdin=…, home=…, env=…)` runs the program as a process of its own, in `tmp_path`'s home."""
+
+    def run(
+        *arguments: str | Path, stdin: str = "", home: Path | None = None, env: dict[str, str] | None = None
+    ) -> Ran:
+        inherited = {k: v for k, v in os.environ.items() if k not in SETTINGS}
+        own = {"NHICTL_HOME": str(home or tmp_path / "home"), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+        done = subprocess.run(
+            [sys.executable, "-m", "nhictl", *map(str, arguments)], input=stdin, capture_output=True, text=True,
+            env=inherited | own | (env or {}), timeout=60,
+        )  # fmt: skip
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The reference data beside the repository; skipped where there is none."""
+    path = ROOT / ".." / "shared"
+    if not path.is_dir():
+        pytest.skip("the reference data is not here")
+    return path

@@ -1,0 +1,389 @@
+"""Tampering with an exported log: each attack alone, the verdict, its class, where it begins, and who can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from exported_log import (
+    WRONG_KEY,
+    Log,
+    anchor,
+    edited,
+    export,
+    honest_history,
+    new_house,
+    note,
+    relinked,
+    taken_from,
+    text,
+)
+
+from nhictl.core.ledger import checkpoint, record
+from nhictl.core.ledger import verify as ledger
+from nhictl.ops import audit_log
+from nhictl.ops.house import House
+
+Keys = list[tuple[str | None, bytes]] | None
+VIEWS = ("home", "pinned", "nobody")
+"""Whose eyes: the home that holds the log; somebody who pinned its key; somebody who knows nothing of it."""
+SIZE = 12
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = new_house(tmp_path_factory.mktemp("honest") / "home")
+    honest_history(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def log(house: House) -> Log:
+    return taken_from(house)
+
+
+@pytest.fixture(scope="module")
+def other_log(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    made = new_house(tmp_path_factory.mktemp("other") / "home")
+    honest_history(made)
+    found = taken_from(made)
+    made.close()
+    return found
+
+
+Look = Callable[..., ledger.Integrity]
+
+
+@pytest.fixture
+def look(house: House, log: Log, tmp_path: Path) -> Look:
+    """`look(data, view, anchors…)` is the verdict on a file with these bytes."""
+    stranger = House(tmp_path / "none", tmp_path / "none" / "nhictl.db")
+
+    def verify(data: bytes, view: str, *anchors: ledger.Anchor) -> ledger.Integrity:
+        path = tmp_path / "log.jsonl"
+        path.write_bytes(data)
+        keys: Keys = [(log.chain, log.key.public)] if view == "pinned" else None
+        return audit_log.verify_file(path, house if view == "home" else stranger, anchors, keys)
+
+    return verify
+
+
+def told(found: ledger.Integrity) -> tuple[str, str | None, int | None]:
+    return found.verdict, found.kind, found.first_bad_seq
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_honest_log(house: House, log: Log, look: Look, view: str) -> None:
+    assert len(log.lines) == SIZE
+    assert export(house) == text(log.lines, log.notes, log.keys)
+    assert [checkpoint.parse(n).size for n in log.notes] == [4, 8, 10, 11, 12]
+    found = look(export(house), view)
+    expected = {"nobody": ("UNKNOWN_KEY", "unknown_key", None)}.get(view, ("VERIFIED_UNANCHORED", None, None))
+    assert told(found) == expected
+    assert (found.size, found.chain) == (SIZE, log.chain)
+    assert found.exit == (3 if view == "nobody" else 0)
+    assert any("witness" in what for what in found.unproven)
+
+
+def flip(line: bytes, at: int, bit: int = 1) -> bytes:
+    return line[:at] + bytes([line[at] ^ bit]) + line[at + 1 :]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("seq", range(SIZE))
+def test_a_flipped_bit_in_any_line(log: Log, look: Look, seq: int, view: str) -> None:
+    line = log.lines[seq]
+    inside = len(line) - 75  # after this comes `prev`
+    for at in [0, 1, 10, 40, inside // 2, inside - 20, inside - 1]:
+        lines = [*log.lines[:seq], flip(line, at), *log.lines[seq + 1 :]]
+        found = look(text(lines, log.notes, log.keys), view)
+        assert (found.verdict, found.exit, found.first_bad_seq) == ("TAMPERED", 1, seq), (at, found)
+    for at in [inside, len(line) - 67, len(line) - 66, len(line) - 3, len(line) - 2, len(line) - 1]:
+        lines = [*log.lines[:seq], flip(line, at), *log.lines[seq + 1 :]]
+        found = look(text(lines, log.notes, log.keys), view)
+        in_prev = len(line) - 67 < at < len(line) - 2  # still a record, and either it or the one before was altered
+        covered = seq in (0, 4, 8, 10, 11)  # a checkpoint says that it was not the one before
+        assert found.verdict == "TAMPERED"
+        assert found.first_bad_seq == (seq - 1 if in_prev and not covered else seq), (at, found)
+
+
+def test_every_bit_of_one_line(log: Log, look: Look) -> None:
+    line = log.lines[5]
+    for at in range(len(line)):
+        changed = flip(line, at, 1 << at % 8)
+        found = look(text([*log.lines[:5], changed, *log.lines[6:]], log.notes), "pinned")
+        assert found.verdict == "TAMPERED", at
+        assert found.first_bad_seq in (4, 5), at
+
+
+def test_flipped_bits_in_the_last_line_never_crash_and_never_move_the_verdict_to_other_records(
+    house: House, log: Log, look: Look
+) -> None:
+    data = export(house)
+    start = data.rindex(b"\n", 0, -1) + 1
+    newest = log.notes[-1].encode().replace(b"\n", b"\\n")
+    assert newest in data[start:]
+    for at in range(start, len(data) - 1, 7):
+        changed = flip(data, at)
+        found = look(changed, "pinned")
+        if found.exit == 0:
+            assert newest in changed[start:]
+        else:
+            assert found.verdict == "TAMPERED", at
+
+
+def without_prev(line: bytes) -> bytes:
+    return line[: line.rindex(b',"prev"')] + b"}"
+
+
+def forged(log: Log) -> list[bytes]:
+    """Record 5 says something else, and every line after it links up again."""
+    return relinked([*log.lines[:5], edited(log.lines[5], agent="other"), *log.lines[6:]])
+
+
+def another_beginning(log: Log) -> list[bytes]:
+    ext = {**record.decode(log.lines[0])["ext"], "trust_domain": "evil.example"}
+    return relinked([edited(log.lines[0], ext=ext), *log.lines[1:]])
+
+
+def with_own_key(log: Log) -> list[bytes]:
+    """A whole log anew, whose first record names the attacker's key."""
+    import base64
+
+    ext = {**record.decode(log.lines[0])["ext"], "log_key": base64.b64encode(WRONG_KEY.public).decode()}
+    return relinked([edited(log.lines[0], ext=ext), *log.lines[1:]])
+
+
+def resigned(log: Log, lines: list[bytes], sizes: tuple[int, ...] = (SIZE,)) -> bytes:
+    return text(lines, [*log.notes[:1], *(note(lines, size, WRONG_KEY) for size in sizes)], log.keys)
+
+
+TAMPERED = "TAMPERED"
+Expected = tuple[str, str | None, int | None]
+Row = tuple[Callable[[Log], bytes], Expected | dict[str, Expected]]
+ATTACKS: dict[str, Row] = {
+    "record dropped": (lambda g: text(g.lines[:5] + g.lines[6:], g.notes), (TAMPERED, "link", 4)),
+    "record dropped after a checkpoint": (lambda g: text(g.lines[:8] + g.lines[9:], g.notes), (TAMPERED, "link", 8)),
+    "first record dropped": (lambda g: text(g.lines[1:], g.notes), (TAMPERED, "link", 0)),
+    "records swapped": (
+        lambda g: text([*g.lines[:5], g.lines[6], g.lines[5], *g.lines[7:]], g.notes), (TAMPERED, "link", 4)
+    ),
+    "records swapped after a checkpoint": (
+        lambda g: text([*g.lines[:4], g.lines[5], g.lines[4], *g.lines[6:]], g.notes), (TAMPERED, "link", 4)
+    ),
+    "record duplicated": (lambda g: text(g.lines[:8] + g.lines[7:], g.notes), (TAMPERED, "link", 8)),
+    "last record duplicated": (lambda g: text([*g.lines, g.lines[-1]], g.notes), (TAMPERED, "link", 12)),
+    "record inserted": (
+        lambda g: text([*g.lines[:8], edited(g.lines[8], agent="x"), *g.lines[8:]], g.notes), (TAMPERED, "link", 8)
+    ),
+    "record appended": (
+        lambda g: text([*g.lines, record.encode({"type": "token.revoked", "outcome": "ok"}, record.next_prev(g.lines[-1]))],
+                       g.notes),
+        (TAMPERED, "unsigned", 12),
+    ),
+    "prev stripped": (
+        lambda g: text([*g.lines[:6], without_prev(g.lines[6]), *g.lines[7:]], g.notes), (TAMPERED, "malformed", 6)
+    ),
+    "prev stripped everywhere": (lambda g: text(map(without_prev, g.lines), g.notes), (TAMPERED, "malformed", 0)),
+    "last record edited": (
+        lambda g: text([*g.lines[:-1], edited(g.lines[-1], agent="other")], g.notes), (TAMPERED, "root", 11)
+    ),
+    "record before last edited": (
+        lambda g: text([*g.lines[:-2], edited(g.lines[-2], agent="other"), g.lines[-1]], g.notes), (TAMPERED, "link", 10)
+    ),
+    "deny made allow": (
+        lambda g: text([*g.lines[:9], edited(g.lines[9], outcome="error"), *g.lines[10:]], g.notes), (TAMPERED, "link", 9)
+    ),
+    "re-linked without the key": (lambda g: text(forged(g), g.notes), (TAMPERED, "root", 4)),
+    "re-linked, newest checkpoint left out": (
+        lambda g: text(forged(g)[:11], g.notes[:-1]), (TAMPERED, "root", 4)
+    ),
+    "re-linked and signed with another key": (lambda g: resigned(g, forged(g)), (TAMPERED, "signature", 4)),
+    "re-linked and all checkpoints signed with another key": (
+        lambda g: resigned(g, forged(g), (6, 8, 12)), (TAMPERED, "signature", 4)
+    ),
+    "unaltered and signed with another key": (lambda g: resigned(g, g.lines), (TAMPERED, "signature", 4)),
+    "tail cut, checkpoints kept": (lambda g: text(g.lines[:-3], g.notes), (TAMPERED, "truncated", 9)),
+    "all records gone, checkpoints kept": (lambda g: text([], g.notes), (TAMPERED, "truncated", 0)),
+    "checkpoints replaced by older ones": (lambda g: text(g.lines, g.notes[:2]), (TAMPERED, "unsigned", 8)),
+    "checkpoints empty": (lambda g: text(g.lines, []), (TAMPERED, "unsigned", 0)),
+    "newest checkpoint garbled": (
+        lambda g: text(g.lines, [*g.notes[:-1], g.notes[-1].replace("— ", "- ")]), (TAMPERED, "checkpoint", 11)
+    ),
+    "only checkpoint garbled": (lambda g: text(g.lines, ["garbage"]), (TAMPERED, "checkpoint", 0)),
+    "newest checkpoint's signature changed": (
+        lambda g: text(g.lines, [*g.notes[:-1], g.notes[-1][:-8] + "AAA" + g.notes[-1][-5:]]), (TAMPERED, "signature", 11)
+    ),
+    "signature stripped": (
+        lambda g: text(g.lines, [*g.notes[:-1], g.notes[-1].rpartition(" ")[0] + " \n"]), (TAMPERED, "signature", 11)
+    ),
+    "garbage line": (lambda g: text([*g.lines[:3], b"garbage", *g.lines[3:]], g.notes), (TAMPERED, "malformed", 3)),
+    "empty line": (lambda g: text([*g.lines[:3], b"", *g.lines[3:]], g.notes), (TAMPERED, "malformed", 3)),
+    "NUL line": (lambda g: text([*g.lines[:3], b"\0", *g.lines[3:]], g.notes), (TAMPERED, "malformed", 3)),
+    "NUL line first": (lambda g: text([b"\0", *g.lines], g.notes), (TAMPERED, "malformed", 0)),
+    "line of the wrong kinds": (
+        lambda g: text([*g.lines[:3], b'{"v":1,"type":[],"outcome":{},"prev":"x"}', *g.lines[3:]], g.notes),
+        (TAMPERED, "malformed", 3),
+    ),
+    "line too deep to read": (
+        lambda g: text([*g.lines[:3], b"[" * 50_000, *g.lines[3:]], g.notes), (TAMPERED, "malformed", 3)
+    ),
+    "line over a megabyte": (
+        lambda g: text([*g.lines[:3], b"x" * 3_000_000, *g.lines[3:]], g.notes), (TAMPERED, "malformed", 3)
+    ),
+    "first record over the limit": (
+        lambda g: text([edited(g.lines[0])[:-70] + b"x" * 70_000 + g.lines[0][-77:], *g.lines[1:]], g.notes),
+        (TAMPERED, "malformed", 0),
+    ),
+    "line over a megabyte at the end": (
+        lambda g: text(g.lines, g.notes) + b"x" * 3_000_000, (TAMPERED, "malformed", 12)
+    ),
+    "carriage returns": (lambda g: text(g.lines, g.notes).replace(b"\n", b"\r\n"), (TAMPERED, "malformed", 0)),
+    "byte order mark": (
+        lambda g: b"\xef\xbb\xbf" + text(g.lines, g.notes), {
+            "home": (TAMPERED, "malformed", 0), "pinned": (TAMPERED, "malformed", 0), "nobody": (TAMPERED, "malformed", 0)}
+    ),
+    "line after the checkpoints": (lambda g: text(g.lines, g.notes) + b"{}\n", (TAMPERED, "malformed", 12)),
+    "record after the checkpoints": (
+        lambda g: text(g.lines, g.notes) + g.lines[-1] + b"\n", (TAMPERED, "malformed", 12)
+    ),
+    "checkpoints twice": (lambda g: text(g.lines, g.notes) + text([], g.notes), (TAMPERED, "malformed", 12)),
+    "checkpoints in the middle": (
+        lambda g: text(g.lines[:8], g.notes[:2]) + text(g.lines[8:], g.notes), (TAMPERED, "malformed", 8)
+    ),
+    "log twice": (lambda g: text(g.lines, g.notes) * 2, (TAMPERED, "malformed", 12)),
+    "not a log": (lambda _: b"one line\nand another\n", (TAMPERED, "malformed", 0)),
+    "another kind of JSON lines": (lambda _: b'{"a":1}\n{"a":2}\n', (TAMPERED, "malformed", 0)),
+    "binary": (lambda _: bytes(range(256)) * 50, (TAMPERED, "malformed", 0)),
+    "a log that does not begin with its first record": (
+        lambda g: text(relinked(g.lines[1:]), g.notes), (TAMPERED, "malformed", 0)
+    ),
+    "first record names no key": (
+        lambda g: text(relinked([edited(g.lines[0], ext={}), *g.lines[1:]]), g.notes), (TAMPERED, "malformed", 0)
+    ),
+    "first record names a key that is none": (
+        lambda g: text(relinked([edited(g.lines[0], ext={"log_key": "AAAA"}), *g.lines[1:]]), g.notes),
+        (TAMPERED, "malformed", 0),
+    ),
+    "another beginning": (lambda g: text(another_beginning(g), g.notes), {
+        "home": (TAMPERED, "checkpoint", 0), "pinned": (TAMPERED, "other_log", 0), "nobody": (TAMPERED, "checkpoint", 0),
+    }),
+    "another beginning, signed with another key": (lambda g: resigned(g, another_beginning(g)), {
+        "home": (TAMPERED, "signature", 0), "pinned": (TAMPERED, "other_log", 0), "nobody": (TAMPERED, "signature", 0),
+    }),
+    "a whole log anew, with the attacker's own key": (lambda g: resigned(g, with_own_key(g)), {
+        "home": ("UNKNOWN_KEY", "unknown_key", None), "pinned": (TAMPERED, "other_log", 0),
+        "nobody": ("UNKNOWN_KEY", "unknown_key", None),
+    }),
+    "rewritten by the holder of the key": (
+        lambda g: text(forged(g), [note(forged(g), SIZE, g.key)]), {
+            "home": ("VERIFIED_UNANCHORED", None, None), "pinned": ("VERIFIED_UNANCHORED", None, None),
+            "nobody": ("UNKNOWN_KEY", "unknown_key", None),
+        }),
+    "rewritten by the holder of the key, an older checkpoint left in": (
+        lambda g: text(forged(g), [g.notes[0], g.notes[1], note(forged(g), SIZE, g.key)]), ("FORKED", "forked", None)
+    ),
+    "empty file": (lambda _: b"", ("INCOMPLETE_TAIL", "incomplete", None)),
+    "tail cut with its checkpoints": (lambda g: text(g.lines[:-3], None), ("INCOMPLETE_TAIL", "incomplete", None)),
+    "checkpoints cut": (lambda g: text(g.lines, None), ("INCOMPLETE_TAIL", "incomplete", None)),
+    "first record only": (lambda g: text(g.lines[:1], None), ("INCOMPLETE_TAIL", "incomplete", None)),
+    "half a record": (lambda g: g.lines[0][:100], ("INCOMPLETE_TAIL", "incomplete", None)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack(log: Log, look: Look, name: str, view: str) -> None:
+    alter, expected = ATTACKS[name]
+    found = look(alter(log), view)
+    wanted = expected[view] if isinstance(expected, dict) else expected
+    assert told(found) == wanted, found.message
+    assert found.exit == {"TAMPERED": 1, "FORKED": 1, "VERIFIED_UNANCHORED": 0}.get(found.verdict, 3)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_copy_torn_anywhere_is_never_called_tampered(house: House, log: Log, look: Look, view: str) -> None:
+    data = export(house)
+    ends = {data.rindex(b"\n", 0, -1) + 1 - back for back in (0, 1)}
+    for cut in {*range(len(data) - 300, len(data)), *range(0, len(data), 211), *ends}:
+        found = look(data[:cut], view)
+        assert told(found) == ("INCOMPLETE_TAIL", "incomplete", None), cut
+        assert found.size == data[:cut].count(b"\n")
+        assert found.exit == 3
+        assert found.unproven
+
+
+ANCHORS: dict[str, tuple[Callable[[Log, Log], tuple[list[bytes], ledger.Anchor]], Expected]] = {
+    "same size": (lambda g, _: (g.lines, anchor(g.lines, SIZE)), ("VERIFIED", None, None)),
+    "older": (lambda g, _: (g.lines, anchor(g.lines, 7)), ("VERIFIED", None, None)),
+    "of the first record": (lambda g, _: (g.lines, anchor(g.lines, 1)), ("VERIFIED", None, None)),
+    "of nothing": (lambda g, _: (g.lines, anchor(g.lines, 0)), ("VERIFIED", None, None)),
+    "larger": (lambda g, _: (g.lines[:9], anchor(g.lines, SIZE)), (TAMPERED, "truncated", 9)),
+    "same size, other root": (
+        lambda g, _: (g.lines, anchor(g.lines, SIZE)._replace(root=b"x" * 32)), ("FORKED", "forked", None)
+    ),
+    "older, other root": (lambda g, _: (g.lines, anchor(g.lines, 7)._replace(root=b"x" * 32)), ("FORKED", "forked", None)),
+    "same root, other size": (lambda g, _: (g.lines, anchor(g.lines, 7)._replace(size=8)), ("FORKED", "forked", None)),
+    "negative size": (lambda g, _: (g.lines, anchor(g.lines, 7)._replace(size=-1)), ("FORKED", "forked", None)),
+    "of another log": (lambda g, o: (g.lines, anchor(o.lines, 7)), (TAMPERED, "other_log", 0)),
+    "of a history rewritten by the key's holder": (
+        lambda g, _: (forged(g), anchor(g.lines, SIZE)), ("FORKED", "forked", None)
+    ),
+    "from before the rewriting": (lambda g, _: (forged(g), anchor(g.lines, 5)), ("VERIFIED", None, None)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", ["home", "pinned"])
+@pytest.mark.parametrize("name", ANCHORS)
+def test_anchor(log: Log, other_log: Log, look: Look, name: str, view: str) -> None:
+    lines, seen = ANCHORS[name][0](log, other_log)
+    data = text(lines, [note(lines, len(lines), log.key)])
+    assert look(data, view).verdict == "VERIFIED_UNANCHORED"
+    found = look(data, view, seen)
+    assert told(found) == ANCHORS[name][1], found.message
+    if found.verdict == "VERIFIED":
+        assert bool(found.unproven) == (seen.size < SIZE)
+        good = anchor(lines, len(lines))
+        assert look(data, view, seen, good).verdict == "VERIFIED"
+    else:
+        good = anchor(lines, len(lines))
+        assert told(look(data, view, good, seen)) == ANCHORS[name][1]  # one good witness does not outvote a bad one
+
+
+def test_anchors_and_torn_copies(house: House, log: Log, look: Look) -> None:
+    torn = text(log.lines[:9], None) + log.lines[9][:50]
+    assert told(look(torn, "pinned", anchor(log.lines, 9))) == ("INCOMPLETE_TAIL", "incomplete", None)
+    assert told(look(torn, "pinned", anchor(log.lines, 10))) == (TAMPERED, "truncated", 9)
+    assert told(look(b"", "pinned", anchor(log.lines, 1))) == (TAMPERED, "truncated", 0)
+    assert told(look(b"", "pinned", anchor(log.lines, 0))) == ("INCOMPLETE_TAIL", "incomplete", None)
+
+
+def test_an_anchor_does_not_hide_a_break(log: Log, look: Look) -> None:
+    lines = [*log.lines[:9], edited(log.lines[9], outcome="error"), *log.lines[10:]]
+    found = look(text(lines, log.notes), "pinned", anchor(log.lines, 5))
+    assert told(found) == (TAMPERED, "link", 9)
+
+
+def test_a_key_of_another_log(log: Log, other_log: Log, look: Look, tmp_path: Path) -> None:
+    path = tmp_path / "given.jsonl"
+    path.write_bytes(text(log.lines, log.notes))
+    stranger = House(tmp_path / "none", tmp_path / "none" / "nhictl.db")
+    cases: list[tuple[Keys, Expected]] = [
+        ([(log.chain, log.key.public)], ("VERIFIED_UNANCHORED", None, None)),
+        ([(None, log.key.public)], ("VERIFIED_UNANCHORED", None, None)),
+        ([(log.chain, log.key.public), (None, WRONG_KEY.public)], ("VERIFIED_UNANCHORED", None, None)),
+        ([(other_log.chain, other_log.key.public)], (TAMPERED, "other_log", 0)),
+        ([(log.chain, WRONG_KEY.public)], (TAMPERED, "signature", 0)),
+        ([(None, WRONG_KEY.public)], (TAMPERED, "signature", 0)),
+        ([(log.chain, b"short")], (TAMPERED, "signature", 0)),
+    ]
+    for keys, expected in cases:
+        assert told(audit_log.verify_file(path, stranger, (), keys)) == expected
+
+
+def test_json_has_the_members_of_the_contract(log: Log, look: Look) -> None:
+    body = look(text(log.lines[:-3], log.notes), "home").to_json()
+    assert list(body) == ["verdict", "size", "root", "chain", "first_bad_seq", "class", "message", "unproven"]
+    assert (body["class"], body["first_bad_seq"], body["size"]) == ("truncated", 9, 9)
