@@ -55,7 +55,7 @@ class LogKey(NamedTuple):
 def log_key(house: House) -> LogKey:
     """Open the log key. Done before the lock is taken: nothing slow or interactive runs under it."""
     with sqlite.guarded("read the log key"):
-        rows = [row for row in agents.keys(house.db) if row.use == "log" and row.state == "active"]
+        rows = [row for row in agents.keys(house.db, "log") if row.state == "active"]
     if not rows:
         raise UnsafeError("the home has no log key", code="home_incomplete")
     private = house.opened(rows[-1], Ed25519PrivateKey.from_private_bytes)

@@ -25,7 +25,7 @@ _BLOCK = 1 << 20
 def public_keys(house: House) -> list[bytes]:
     """The log keys of the home, raw Ed25519."""
     with sqlite.guarded("read the log key"):
-        rows = [row for row in agent_table.keys(house.db) if row.use == "log"]
+        rows = agent_table.keys(house.db, "log")
     return [base64.b64decode(json.loads(row.public)["ed25519"]) for row in rows]
 
 
@@ -79,10 +79,11 @@ def read_lines(file: BinaryIO, notes: list[dict[str, Any]]) -> Iterator[bytes]:
     while block := file.read(_BLOCK):
         parts = (rest + block).split(b"\n")
         rest = parts.pop()
-        for line in parts:
+        if parts:
             if held is not None:
                 yield held
-            held = line
+            held = parts.pop()  # it may be the last line, which is no record
+            yield from parts
         if len(rest) > _BLOCK:  # no record of ours is that long: not a torn end, and never held whole
             if held is not None:
                 yield held

@@ -150,6 +150,6 @@ class House:
     def issuer(self) -> Issuer:
         """Ourselves as an issuer, read afresh: every token key there ever was, with the revoked ones marked."""
         with sqlite.guarded("read the signing keys"):
-            rows = [row for row in agents.keys(self.db) if row.use == "token"]
+            rows = agents.keys(self.db, "token")
         found: list[tuple[dict[str, Any], bool]] = [(json.loads(row.public), row.state == "revoked") for row in rows]
         return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], ALGORITHMS)

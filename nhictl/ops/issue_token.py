@@ -37,7 +37,7 @@ def check_audience(audience: str) -> None:
 def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
     """The active token key, opened before the lock is taken."""
     with sqlite.guarded("read the signing keys"):
-        rows = [row for row in agent_table.keys(house.db) if row.use == "token" and row.state == "active"]
+        rows = [row for row in agent_table.keys(house.db, "token") if row.state == "active"]
     if not rows:
         raise UnsafeError("the home has no active token key", code="no_token_key")
     return rows[-1], house.opened(rows[-1], jws.private_from_bytes)

@@ -33,8 +33,7 @@ def active(house: House, below: int = LATEST) -> Policy | None:
 
 def active_digest(house: House) -> str | None:
     """The digest of the policy in force."""
-    row = work.active_policy(house.db)
-    return row[1] if row else None
+    return work.active_digest(house.db)
 
 
 def agent_facts(row: agent_table.AgentRow) -> Agent:

@@ -216,6 +216,8 @@ def _record(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> None:
         fields["jti"] = b64.encode(seen.token.jti)
     dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
     if seen.decision is not None:
+        if verdict.valid:
+            dec["reason"] = seen.decision["reason"]
         dec["pdig"] = seen.decision.get("policy", {}).get("digest")
         dec["rules"] = seen.decision.get("rules", [])
     fields["dec"] = {key: value for key, value in dec.items() if value is not None}

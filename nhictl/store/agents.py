@@ -77,9 +77,8 @@ def add_key(db: sqlite3.Connection, use: str, kid: str, public: str, sealed: byt
 
 def keys(db: sqlite3.Connection, use: str) -> list[KeyRow]:
     """The signing keys for `use`, oldest first."""
-    return [
-        KeyRow(*row) for row in db.execute("SELECT id, use, kid, public, sealed, state FROM signing_key ORDER BY id")
-    ]
+    query = "SELECT id, use, kid, public, sealed, state FROM signing_key WHERE use = ? ORDER BY id"
+    return [KeyRow(*row) for row in db.execute(query, (use,))]
 
 
 def key_state(db: sqlite3.Connection, ident: int) -> str | None:

@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--rounds", type=int, default=15, help="pairs a row (default 15)")
     rounds = parser.parse_args().rounds
-    print(f"Python {platform.python_version()} on {platform.machine()}; medians of {rounds} interleaved pairs", flush=True)
+    print(
+        f"Python {platform.python_version()} on {platform.machine()}; medians of {rounds} interleaved pairs", flush=True
+    )
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -44,5 +44,3 @@ def rows(folder: Path, rounds: int, count: int = 200_000) -> list[Row]:
                 sha256(line).digest()
 
     return [at_most(f"verify links and root, {count} records", pairs(ours, floor, rounds), 2.5)]
-
-

@@ -48,4 +48,6 @@ def table(rows: list[Row]) -> str:
     head = ("what", "ours", "floor or peer", "ratio", "budget", "met")
     lines = [head, *((*row[:5], {True: "yes", False: "NO", None: "–"}[row.met]) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

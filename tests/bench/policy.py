@@ -56,7 +56,10 @@ def _decisions(count: int) -> Row:
     groups = max(10, count // 10)
     agents = [Agent(f"agent{n}", "o", "p") for n in range(groups)]
     asked = [
-        (agents[n % groups], Request(f"agent{n % groups}", f"tool{n % groups}.run", {"amount": n, "currency": "EUR"}, None, "work"))
+        (
+            agents[n % groups],
+            Request(f"agent{n % groups}", f"tool{n % groups}.run", {"amount": n, "currency": "EUR"}, None, "work"),
+        )
         for n in range(2_000)
     ]
 
@@ -66,4 +69,6 @@ def _decisions(count: int) -> Row:
 
     run()
     best = min(timed(run) for _ in range(5))
-    return Row(f"decisions, {count} rules, in process", f"{2_000 / best:.0f}/s", "–", "–", "peers: with the policy issue", None)
+    return Row(
+        f"decisions, {count} rules, in process", f"{2_000 / best:.0f}/s", "–", "–", "peers: with the policy issue", None
+    )

@@ -89,7 +89,9 @@ def durable(folder: Path, rounds: int) -> Row:
 
     a, b, ratio = pairs(ours, floor, rounds)
     rate, peer = batch / a, batch / b
-    return Row("durable issue in a loop", f"{rate:.0f}/s", f"{peer:.0f}/s", f"{1 / ratio:.2f}", "≥ 0.6", 1 / ratio >= 0.6)
+    return Row(
+        "durable issue in a loop", f"{rate:.0f}/s", f"{peer:.0f}/s", f"{1 / ratio:.2f}", "≥ 0.6", 1 / ratio >= 0.6
+    )
 
 
 def growth(folder: Path) -> list[Row]:
@@ -102,7 +104,9 @@ def growth(folder: Path) -> list[Row]:
         cost = min(timed(lambda: [issue_token(house, task, AUDIENCE) for _ in range(50)]) for _ in range(3)) / 50
         base = base or cost
         what = f"one issue at {size} records"
-        found.append(Row(what, f"{cost * 1e3:.2f} ms", f"{base * 1e3:.2f} ms", f"{cost / base:.2f}", "≤ 1.5", cost / base <= 1.5))
+        found.append(
+            Row(what, f"{cost * 1e3:.2f} ms", f"{base * 1e3:.2f} ms", f"{cost / base:.2f}", "≤ 1.5", cost / base <= 1.5)
+        )
     return found
 
 
@@ -153,5 +157,12 @@ def writers(folder: Path) -> list[Row]:
     whole = verdict.verdict == "VERIFIED_UNANCHORED" and verdict.size == 2 + 2 + 20 + 800
     return [
         Row("8 writers × 100: the chain", verdict.verdict, f"{verdict.size} records", "–", "whole", whole),
-        Row("8 writers: longest wait for the lock", f"{worst * 1e3:.0f} ms", f"one act {alone * 1e3:.1f} ms", "–", "≤ 60 ms beyond", worst - alone <= 0.06),  # fmt: skip
+        Row(
+            "8 writers: longest wait for the lock",
+            f"{worst * 1e3:.0f} ms",
+            f"one act {alone * 1e3:.1f} ms",
+            "–",
+            "≤ 60 ms beyond",
+            worst - alone <= 0.06,
+        ),  # fmt: skip
     ]

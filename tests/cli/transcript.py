@@ -28,6 +28,7 @@ VOLATILE: Final = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "CHAIN"),
     (re.compile(r'(?<="root":")[A-Za-z0-9+/]{43}='), "ROOT"),
     (re.compile(r'(?<="jti":")[\w-]{22}(?=")'), "JTI"),
+    (re.compile(r"(?<= token )[\w-]{22}\b"), "JTI"),
     (re.compile(r'(?<="kid":")[\w-]{43}(?=")'), "KID"),
     (re.compile(r'(?<="(?:iat|nbf|exp)":)\d{10}\b'), "SECONDS"),
     (re.compile(r'(?<="instance":")[^"]+'), "INSTANCE"),

@@ -31,7 +31,7 @@ from nhictl.ops.issue_token import Issued, issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.verify_token import Question, consume, verify
-from nhictl.store import agents, log
+from nhictl.store import log
 
 DOMAIN: Final = "example.org"
 ISSUER: Final = "https://nhi.example.org"
@@ -86,8 +86,8 @@ def add_token(house: House, task: str, **more: Any) -> Issued:
 
 def signing_key(house: House) -> ec.EllipticCurvePrivateKey:
     """The home's token key, opened."""
-    row = next(row for row in agents.keys(house.db) if row.use == "token")
-    return jws.private_from_bytes(house.sealer.open(row.sealed, f"signing key:{row.kid}"))
+    kid, sealed = house.db.execute("SELECT kid, sealed FROM signing_key WHERE use = 'token'").fetchone()
+    return jws.private_from_bytes(house.sealer.open(sealed, f"signing key:{kid}"))
 
 
 def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

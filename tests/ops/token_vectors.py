@@ -119,8 +119,8 @@ _TEXTS: Final[list[tuple[str, Edit, int, str]]] = [
     ("five segments", lambda t: t + b".AAAA.AAAA", 2, "token_is_jwe"),
     ("JSON serialization", json_serialization, 2, "token_json_serialization"),
     ("a JSON list of tokens", lambda t: b'["' + t + b'"]', 2, "token_json_serialization"),
-    ("stray bits in the signature", segment(2, stray), 2, "token_bad_base64"),
     ("one = on the signature", lambda t: t + b"=", 2, "token_bad_base64"),
+    ("stray bits in the signature", segment(2, stray), 2, "token_bad_base64"),
     ("two = on the signature", lambda t: t + b"==", 2, "token_bad_base64"),
     ("= on the header", segment(0, lambda s: s + b"=" * (-len(s) % 4 or 4)), 2, "token_bad_base64"),
     ("= on the claims", segment(1, lambda s: s + b"=" * (-len(s) % 4 or 4)), 2, "token_bad_base64"),
@@ -317,7 +317,7 @@ _KEYS: Final[list[tuple[str, Callable[[Case], None], int, str, str]]] = [
      text(segment(0, lambda s: b64.encode(b64.decode(s)[:-1] + b" }").encode())), 10, "signature_invalid", "text"),
 ]  # fmt: skip
 
-ENVELOPE: Final[list[Vector]] = [
+VECTORS_OF_THE_TEXT: Final[list[Vector]] = [
     *(Vector(name, text(edit), step, reason, "text") for name, edit, step, reason in _TEXTS),
     Vector("stray bits in the header", uneven("header"), 2, "token_bad_base64", "text header"),
     Vector("stray bits in the claims", uneven("claims"), 2, "token_bad_base64", "text claims"),
@@ -330,6 +330,8 @@ ENVELOPE: Final[list[Vector]] = [
         Vector(f"{name} twice", raw("claims", _twice(name, b'"%b"' % name)), 7, "claims_duplicate_member", "claims")
         for name in (b"iss", b"exp", b"aud", b"scope", b"authorization_details")
     ),
-    Vector("exp twice, once escaped", raw("claims", _twice(b"exp", b'"e\\u0078p"')), 7, "claims_duplicate_member", "claims"),
+    Vector(
+        "exp twice, once escaped", raw("claims", _twice(b"exp", b'"e\\u0078p"')), 7, "claims_duplicate_member", "claims"
+    ),
     *(Vector(*row) for row in _KEYS),
 ]

@@ -51,6 +51,14 @@ def asked(**question: Any) -> Callable[[Case], None]:
     return lambda case: case.asked.update(question)
 
 
+def _unlinked(change: Callable[[Case], None]) -> Callable[[Case], None]:
+    def both(case: Case) -> None:
+        case.linked = False
+        change(case)
+
+    return both
+
+
 def _calls_used_up(case: Case) -> None:
     case.sql("UPDATE task SET doc = json_set(doc, '$.max_calls', 2), calls = 2 WHERE name = ?", case.authority.task)
 
@@ -72,9 +80,10 @@ STATE: Final[list[Vector]] = [
     Vector("revoked by the token", revoked(token=lambda c: c.authority.token.token.encode()), 17, "token_revoked", "cut"),
     Vector("cut off by task", revoked(task=lambda c: c.authority.task), 17, "token_revoked", "cut"),
     Vector("cut off by agent", revoked(agent="report-bot"), 17, "token_revoked", "cut"),
-    Vector("not in the store", sql("DELETE FROM token WHERE jti = ?", _jti), 17, "token_unknown", "cut link uses"),
+    Vector("not in the store",
+           _unlinked(sql("DELETE FROM token WHERE jti = ?", _jti)), 17, "token_unknown", "cut link nhictl uses"),
     Vector("another digest in the store",
-           sql("UPDATE token SET digest = zeroblob(32) WHERE jti = ?", _jti), 17, "token_unknown", "link"),
+           _unlinked(sql("UPDATE token SET digest = zeroblob(32) WHERE jti = ?", _jti)), 17, "token_unknown", "link"),
     Vector("issued before the log it names",
            sql("UPDATE token SET seq = 3 WHERE jti = ?", _jti), 17, "token_unknown", "nhictl cut"),
     Vector("no use left", sql(_USES, 0, _jti), 18, "uses_exhausted", "uses"),

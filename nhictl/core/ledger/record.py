@@ -70,10 +70,14 @@ def encode(fields: dict[str, Any], prev: str) -> bytes:
         raise RecordError(f"no such record type or outcome: `{str(kind)[:64]}`, `{str(outcome)[:64]}`")
     if not fields.keys() <= _KEY_SET or "prev" in fields:
         raise RecordError(f"no such record members: {sorted(fields.keys() - _KEY_SET)}")
-    _forbid_floats(fields)
-    ordered = {key: fields[key] for key in KEYS if fields.get(key) is not None}
-    ordered["v"] = 1
-    ordered = {"v": ordered.pop("v"), **ordered, "prev": prev}
+    ordered: dict[str, Any] = {"v": 1}
+    for key in KEYS[1:]:
+        value = fields.get(key)
+        if value is not None:
+            if not isinstance(value, str):
+                _forbid_floats(value)
+            ordered[key] = value
+    ordered["prev"] = prev
     try:
         line = _encode(ordered).encode()
     except UnicodeEncodeError as e:

@@ -37,7 +37,7 @@ def _object(data: bytes, step: int, what: str) -> dict[str, Any]:
 
 def split(token: bytes) -> tuple[bytes, list[bytes]]:
     """Steps 1 and 2: the token's text and its three decoded segments."""
-    text = token.removesuffix(b"\n").removesuffix(b"\r")
+    text = token.removesuffix(b"\r\n") if token.endswith(b"\r\n") else token.removesuffix(b"\n")
     if not text:
         raise RejectedError(1, "token_empty")
     if len(text) > MAX_TOKEN:

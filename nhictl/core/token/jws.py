@@ -61,7 +61,8 @@ def load_public(jwk: dict[str, Any]) -> ec.EllipticCurvePublicKey:
         raise KeyFaultError("key_private", "holds a private or secret member")
     if jwk.get("kty") != "EC" or jwk.get("crv") != "P-256" or jwk.get("alg", "ES256") != "ES256":
         raise KeyFaultError("key_alg_mismatch", "is not a P-256 key for ES256")
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         raise KeyFaultError("key_use_mismatch", "is not for verifying signatures")
     try:
         x, y = (b64.decode(jwk[m]) for m in ("x", "y"))

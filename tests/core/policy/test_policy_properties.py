@@ -225,7 +225,7 @@ def test_leaving_something_out_never_dodges_a_forbid(
         when = rule.get("when", {})
         for one in [when, *when.get("any", [])]:
             one.update({path: strict(body) for path, body in one.items() if path != "any"})
-    policy = parse(rules)
+    policy = parse([*rules, {"id": "ALL", "effect": "permit"}])  # so that only forbids can deny
     agent, request = call
     parts: dict[str, Any] = {
         "args": {k: v for k, v in request.args.items() if k != left_out},

@@ -1,0 +1,102 @@
+"""Every sample runs, and the README's commands do what it says, in the order it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tools.make_sample_log import make
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
+
+
+def shell(script: str, home: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in the checkout as its reader would, with `nhictl` being this code."""
+    tools = tmp_path / "bin"
+    tools.mkdir(exist_ok=True)
+    program = tools / "nhictl"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nhictl "$@"\n')
+    program.chmod(0o755)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("NHICTL_")}
+    env |= {"PATH": f"{tools}:{env['PATH']}", "NHICTL_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(["bash", "-ec", script], cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_readme_opens_with_the_two_commands() -> None:
+    first, second = blocks()[:2]
+    assert first.strip().splitlines() == [
+        "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/nhictl demo"
+    ]
+    assert second.strip().endswith(".venv/bin/python -m pytest")
+    assert "\n" not in second.strip()
+
+
+def test_readme_story_runs_as_written(tmp_path: Path) -> None:
+    done = shell(blocks()[2], tmp_path / "home", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("allowed: pay.send by invoice-bot") for line in lines)
+    assert any(re.fullmatch(r"task t-\w{16} killed; live tokens that ended with it: 1", line) for line in lines)
+    assert lines[-2].startswith("VERIFIED_UNANCHORED: 8 records")
+    assert not done.stderr
+
+
+def test_readme_files_only_story_needs_no_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done = shell(blocks()[3], home, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "would allow: permitted by AP-002" in done.stdout
+    assert "VERIFIED: " in done.stdout
+    assert not home.exists()
+
+
+def test_readme_exit_table_is_the_code(tmp_path: Path) -> None:
+    from nhictl import errors
+
+    text = (ROOT / "README.md").read_text()
+    stated = {int(n) for n in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    known = {
+        kind.exit for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.NhictlError)
+    }
+    assert stated == known | {0, 1}
+
+
+def test_the_incident_is_made_by_its_program(tmp_path: Path) -> None:
+    for name, data in make(tmp_path / "home").items():
+        assert (SAMPLES / "incident" / name).read_bytes() == data, f"{name}: run python -m tests.tools.make_sample_log"
+
+
+def test_the_incident_tells_its_story(tmp_path: Path) -> None:
+    run = "nhictl audit replay samples/incident/log.jsonl --keys samples/incident/log.keys -o json"
+    done = shell(run, tmp_path / "home", tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["integrity"]["verdict"] == "VERIFIED_UNANCHORED"
+    uses = [
+        (e["type"], e["decision"]["reason"]) for e in told["events"] if e["type"].startswith("token.") and e["decision"]
+    ]
+    assert uses == [
+        ("token.used", "permitted"),
+        ("token.denied", "authz_insufficient"),
+        ("token.used", "permitted"),
+        ("token.denied", "agent_suspended"),
+    ]
+    assert all(e["args"] is None for e in told["events"])  # content stays at home
+
+
+@pytest.mark.parametrize("name", ["log.jsonl"])
+def test_no_content_in_an_exported_log(name: str) -> None:
+    text = (SAMPLES / "incident" / name).read_text()
+    for secret in ("DE89370400440532013000", "GB33BUKB", "invoice 118", "nobody knows", "mira@example.org"):
+        assert secret not in text
