@@ -12,12 +12,14 @@ from nhictl.ops.reading import json_value
 from nhictl.render.json_text import compact
 
 MAX_LINE = 1_000_000
+ERROR = "nhictl.error/v1"
 
 
-def answers(name: str, ask: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+def answers(name: str, schema: str, ask: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     """Answer every line of the file, or of standard input for `-`; exit 0, or 2 when any line was malformed.
 
-    A bad line gets an answer with `error` and the batch goes on. `id` is echoed as it was given.
+    A bad line gets an answer with `error` and the batch goes on. `id` is echoed as it was given; `schema`
+    is that of a good answer.
     """
     malformed = False
     try:
@@ -28,7 +30,7 @@ def answers(name: str, ask: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
         for number, line in enumerate(_lines(file), 1):
             if not line.strip():
                 continue
-            answer = _one(line, ask, "<stdin>" if name == "-" else name, number)
+            answer = _one(line, schema, ask, "<stdin>" if name == "-" else name, number)
             malformed |= "error" in answer
             sys.stdout.write(compact(answer) + "\n")
             sys.stdout.flush()
@@ -44,7 +46,9 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             whole = not rest or rest.endswith(b"\n")
 
 
-def _one(line: bytes, ask: Callable[[dict[str, Any]], dict[str, Any]], name: str, number: int) -> dict[str, Any]:
+def _one(
+    line: bytes, schema: str, ask: Callable[[dict[str, Any]], dict[str, Any]], name: str, number: int
+) -> dict[str, Any]:
     ident: dict[str, Any] = {}
     try:
         if len(line) > MAX_LINE:
@@ -54,16 +58,17 @@ def _one(line: bytes, ask: Callable[[dict[str, Any]], dict[str, Any]], name: str
             raise InputError("a line is one JSON object", code="invalid_request_line")
         if "id" in value:
             ident = {"id": value.pop("id")}
-        return ident | ask(value)
+        return {"schema": schema} | ident | ask(value)
     except InputError as e:
         column = e.details.get("column")
         placed = InputError(e.bare_message, file=name, line=number, column=column, code=e.code, hint=e.hint)
-        return ident | _error(placed)
+        return _error(placed, ident)
     except NhictlError as e:
         if e.exit not in (2, 3, 4):
             raise
-        return ident | _error(e)
+        return _error(e, ident)
 
 
-def _error(error: NhictlError) -> dict[str, Any]:
-    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+def _error(error: NhictlError, ident: dict[str, Any]) -> dict[str, Any]:
+    body = {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}
+    return {"schema": ERROR, **ident, "error": body}

@@ -17,6 +17,8 @@ def _set(name: str) -> Any:
     def keep(_ctx: Any, _param: Any, value: Any) -> Any:
         if value is not None and value is not False:
             setattr(session(), name, value)
+            if name == "output":
+                session().format()  # refused here, before anything is done
         return value
 
     return keep

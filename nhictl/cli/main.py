@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from nhictl.cli.session import Session, begin
@@ -23,7 +22,8 @@ class Reply(NamedTuple):
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    session = begin()
+    _prepare_streams()
+    session = begin(arguments)
     try:
         return _run(arguments, session)
     except BrokenPipeError:
@@ -31,36 +31,62 @@ def main(argv: list[str] | None = None) -> int:
         return _take_back(session, 141)
     except OSError as error:  # stdout could not be written: a full disk, a closed terminal
         why = (error.strerror or str(error)).lower()
-        code = _fail(UnavailableError(f"cannot write the answer: {why}", code="output_failed"), session, arguments)
+        code = _fail(UnavailableError(f"cannot write the answer: {why}", code="output_failed"), session)
         _silence_stdout()
         return _take_back(session, code)
     except KeyboardInterrupt:
-        return 130
+        return _take_back(session, 130)
     except NhictlError as error:
-        return _fail(error, session, arguments)
+        return _take_back(session, _fail(error, session))
     except Exception as error:  # noqa: BLE001  # the boundary: nothing of a bug is shown but where it is
-        return _bug(error, session, arguments)
+        return _take_back(session, _bug(error, session))
     finally:
         session.close()
+
+
+def _prepare_streams() -> None:
+    """UTF-8 whatever the locale says; a stream that was closed before we began refuses every write."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream: Any = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDONLY), "w"))
+            continue
+        with contextlib.suppress(AttributeError, ValueError):  # a stream that a test put there
+            if stream.fileno() == number:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _run(arguments: list[str], session: Session) -> int:
     from nhictl.cli.lazy import root
 
+    session.format()  # a bad $NHICTL_OUTPUT is refused before anything is done
+    if any(not _is_text(argument) for argument in arguments):
+        raise InputError("an argument is not UTF-8", code="usage")
+    command = root()
     try:
-        answer = root().main(args=arguments, prog_name="nhictl", standalone_mode=False)
+        with command.make_context("nhictl", list(arguments)) as context:
+            answer = command.invoke(context)
     except Exception as error:
-        usage = _usage(error)
+        if type(error).__name__ == "Exit" and hasattr(error, "exit_code"):  # help and version end here
+            sys.stdout.flush()
+            return int(error.exit_code)
+        usage = _usage(error, session)
         if usage is None:
             raise
         raise usage from error
-    if isinstance(answer, int):  # help and version end here
-        return answer
     reply = answer if isinstance(answer, Reply) else Reply(answer, 0)
     if reply.result is not None:
         show(reply.result, session)
     session.undelivered = None
     return reply.exit
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _take_back(session: Session, code: int) -> int:
@@ -79,50 +105,45 @@ def show(result: Result, session: Session) -> None:
     emit(result, session.format(), sys.stdout, color=terminal and session.color(), terminal=terminal, width=width)
 
 
-def _usage(error: Exception) -> NhictlError | None:
+def _usage(error: Exception, session: Session) -> NhictlError | None:
     """The parser's own complaints, as errors of ours; recognised by shape, since the parser is vendored by typer."""
     if not (hasattr(error, "exit_code") and hasattr(error, "format_message")):
         return None
     context: Any = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "nhictl"
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(context.get_help(), file=sys.stderr)
+        if not session.json_errors():
+            print(context.get_help(), file=sys.stderr)
         return InputError("a command is missing", code="usage", hint=f"{path} --help")
     message = str(error.format_message()).strip().rstrip(".").replace("'", "`")
     return InputError(message[:1].lower() + message[1:], code="usage", hint=f"{path} --help")
 
 
-def _json_wanted(session: Session, arguments: list[str]) -> bool:
-    """Also when the arguments could not be parsed to the end."""
-    if session.json_errors() or "--json" in arguments:
-        return True
-    return (
-        any(a in ("-o", "--output") and b in ("json", "jsonl") for a, b in pairwise(arguments)) or "-ojson" in arguments
-    )
-
-
-def _fail(error: NhictlError, session: Session, arguments: list[str]) -> int:
-    if session.debug or "--debug" in arguments:
+def _fail(error: NhictlError, session: Session) -> int:
+    if session.wants_debug():
         _traceback(error)
-    text = error_json(error) if _json_wanted(session, arguments) else error_text(error)
-    with contextlib.suppress(OSError):  # nobody reads standard error: the status still tells
-        print(text, file=sys.stderr, flush=True)
+    report(error, session)
     return error.exit
 
 
-def _bug(error: Exception, session: Session, arguments: list[str]) -> int:
+def report(error: NhictlError, session: Session) -> None:
+    """Print an error on standard error, as JSON where that was asked for."""
+    text = error_json(error) if session.json_errors() else error_text(error)
+    with contextlib.suppress(OSError):  # nobody reads standard error: the status still tells
+        print(text, file=sys.stderr, flush=True)
+
+
+def _bug(error: Exception, session: Session) -> int:
     """Exit 70. Neither message nor values are shown: they might hold a secret; type and place are enough to report it."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = f"{place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}" if place is not None else "?"
-    bug = NhictlError(
-        f"internal error: {type(error).__name__} in {where}", hint="run it again with --debug, and report it"
-    )
-    if session.debug or "--debug" in arguments:
+    if session.wants_debug():
         _traceback(error)
-        return bug.exit
-    return _fail(bug, session, arguments)
+        return 70
+    message = f"internal error: {type(error).__name__} in {where}"
+    return _fail(NhictlError(message, hint="run it again with --debug, and report it"), session)
 
 
 def _traceback(error: BaseException) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from nhictl.errors import InputError
@@ -15,7 +16,8 @@ FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
 class Session:
     """Global options as they were given last, and what follows from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: list[str] | None = None) -> None:
+        self.arguments = arguments or []
         self.home: str | None = None
         self.store: str | None = None
         self.output: str | None = None
@@ -45,8 +47,12 @@ class Session:
         return chosen
 
     def json_errors(self) -> bool:
-        """Whether errors are to be JSON."""
-        return (self.output or os.environ.get("NHICTL_OUTPUT")) in ("json", "jsonl")
+        """Whether errors are to be JSON; also when the arguments could not be parsed to the end."""
+        return (self.output or _asked(self.arguments) or os.environ.get("NHICTL_OUTPUT")) in ("json", "jsonl")
+
+    def wants_debug(self) -> bool:
+        """Whether a traceback was asked for, parsed or not."""
+        return self.debug or "--debug" in self.arguments
 
     def color(self) -> bool:
         """Whether colour is wanted: NO_COLOR, TERM=dumb and --no-color say no (no-color.org)."""
@@ -65,6 +71,23 @@ class Session:
         return moment(option, text, self.now_us())
 
 
+def _asked(arguments: list[str]) -> str | None:
+    """The output format that unparsed arguments ask for last."""
+    asked = None
+    for here, following in pairwise([*arguments, ""]):
+        if here == "--":
+            break
+        if here == "--json":
+            asked = "json"
+        elif here in ("-o", "--output"):
+            asked = following
+        elif here.startswith("--output="):
+            asked = here.removeprefix("--output=")
+        elif here.startswith("-o") and len(here) > 2:
+            asked = here[2:]
+    return asked
+
+
 _current = Session()
 
 
@@ -73,10 +96,10 @@ def session() -> Session:
     return _current
 
 
-def begin() -> Session:
+def begin(arguments: list[str] | None = None) -> Session:
     """Start afresh: one session a call, also when several calls share a process (tests, the demo)."""
     global _current  # noqa: PLW0603
-    _current = Session()
+    _current = Session(arguments)
     return _current
 
 

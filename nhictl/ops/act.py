@@ -24,6 +24,7 @@ from nhictl.store import agents, log, sqlite
 from nhictl.store.lock import WriteLock
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
+_VERIFY: Final = "look at it with: nhictl audit verify"
 AUTHORITY: Final = 0
 """The content key of what belongs to no task."""
 
@@ -62,6 +63,22 @@ def log_key(house: House) -> LogKey:
     return LogKey(private, base64.b64decode(json.loads(rows[-1].public)["ed25519"]))
 
 
+def _tree_of(head: log.HeadRow) -> CompactRange:
+    try:
+        return CompactRange.from_bytes(head.size, head.subtrees)
+    except ValueError as e:
+        raise UnsafeError(f"the head of the log is damaged: {e}", code="store_damaged", hint=_VERIFY) from e
+
+
+def _check_head(db: sqlite3.Connection, head: log.HeadRow) -> None:
+    """Nothing is appended to a head that is not the newest record: the log would never verify again."""
+    if head.size == 0:
+        return
+    line = log.line(db, head.size - 1)
+    if line is None or record.next_prev(line) != head.prev or log.line(db, head.size) is not None:
+        raise UnsafeError("the head of the log is not its newest record", code="store_damaged", hint=_VERIFY)
+
+
 class Act:
     """The inside of one transaction: the database, the moment, and the only way to append to the log."""
 
@@ -69,7 +86,7 @@ class Act:
         self.house = house
         self.db = db
         self.now_us = now_us
-        self.tree = CompactRange.from_bytes(before.size, before.subtrees)
+        self.tree = _tree_of(before)
         self.prev = before.prev
         self.ts = max(now_us, before.ts)
         self.chain = house.meta["chain"] if before.size else ""  # of the genesis: known once it is written
@@ -167,6 +184,7 @@ def transact(
                 now_us = house.clock()
                 if grants and now_us + CLOCK_LEEWAY_US < before.ts:
                     raise clock_regressed(now_us, before.ts)
+                _check_head(db, before)
                 act = Act(house, db, now_us, before)
                 answer = decide(act)
                 if act.seq == before.size:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from nhictl.core import strict_json
 from nhictl.core.ledger import checkpoint
 from nhictl.core.ledger import verify as ledger
+from nhictl.core.ledger.record import GENESIS_PREV
 from nhictl.core.token import b64
 from nhictl.errors import InputError, NotFoundError, UnavailableError
 from nhictl.ops.act import Head
@@ -52,12 +53,18 @@ def verify_home(
             done = ledger.scan(_contiguous(log.lines(db)), marks)
             notes = [note] if note else []
             pinned = keys if keys is not None else public_keys(house)
-            found = ledger.judge(done, notes, pinned, anchors, pinned_chain=house.meta["chain"], complete=True)
+            kept = ledger.Head(head.size, head.prev, head.subtrees) if head else ledger.Head(0, GENESIS_PREV, b"")
+
+            def judged() -> ledger.Integrity:
+                chain = house.meta["chain"]
+                return ledger.judge(done, notes, pinned, anchors, pinned_chain=chain, complete=True, head=kept)
+
+            found = judged()
             if found.exit == 1 and found.first_bad_seq is not None:
                 every = dict(log.notes(db))  # only now: where does it go wrong?
                 done = ledger.scan(_contiguous(log.lines(db)), [*every, *marks])
                 notes = [every[size] for size in sorted(every)]
-                found = ledger.judge(done, notes, pinned, anchors, pinned_chain=house.meta["chain"], complete=True)
+                found = judged()
             return found
         finally:
             db.execute("COMMIT")
@@ -167,7 +174,11 @@ def parse_anchor(data: bytes, source: str) -> ledger.Anchor:
             found = strict_json.loads(text).get("log")
         else:
             found = strict_json.loads(b64.decode(text.split(".")[1])).get("nhictl", {}).get("log")
-        return ledger.Anchor(found["chain"], int(found["size"]), base64.b64decode(found["root"], validate=True), source)
+        chain, size, root = found["chain"], found["size"], found["root"]
+        if type(size) is not int or type(chain) is not str or type(root) is not str:
+            raise ValueError("not a log head")
+        # The note form has the one strict reader; a head that it refuses is none.
+        return ledger.Anchor(*checkpoint.parse_head(chain, str(size), root), source)
     except (ValueError, LookupError, TypeError, AttributeError) as e:
         hint = "give a checkpoint (nhictl audit checkpoint), a token, or a saved JSON reply"
         raise InputError(f"`{source}` is no anchor", code="anchor_malformed", hint=hint) from e

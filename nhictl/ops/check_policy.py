@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from nhictl.core.policy.box import box_from_mapping, scope_verdict
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.registry import Agent, Registry
@@ -14,7 +14,7 @@ from nhictl.errors import InputError
 from nhictl.ops import agents, policies, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite
+from nhictl.store import sqlite, work
 
 
 class Call(NamedTuple):
@@ -53,24 +53,51 @@ class Bench:
         """Whether a question can be answered from the files alone."""
         return self._policy is None or self._registry is None
 
-    def ask(self, call: Call) -> tuple[Policy | None, Agent | None, Request]:
-        """The policy, agent and request of a question; NotFoundError (4) for an unknown task."""
+    def decide(self, call: Call) -> Decision:
+        """The decision on one call. One that names a task is held to everything that the live path holds it to."""
+        found = self._find(call)
+        if isinstance(found, Decision):
+            return found
+        policy, agent, request, doc = found
+        if doc is not None and (refused := _outside(policy, request, doc)):
+            return refused
+        decision = decide(policy, agent, request)
+        if decision.allowed and doc is not None and doc["max_calls"] is not None and doc["calls"] >= doc["max_calls"]:
+            return Decision("limit_exceeded", decision.digest, message=f"the task has had its {doc['max_calls']} calls")
+        return decision
+
+    def explain(self, call: Call) -> list[dict[str, Any]]:
+        """The rule table of one call: forbids first, each condition with the value seen."""
+        from nhictl.core.policy.explain import explain
+
+        found = self._find(call)
+        if isinstance(found, Decision) or found[0] is None:
+            return []
+        return explain(found[0], found[1], found[2])
+
+    def _find(self, call: Call) -> Decision | tuple[Policy | None, Agent | None, Request, dict[str, Any] | None]:
+        """The policy, agent, request and task of a question; a decision where it names a task that there is not."""
         at_us = call.at_us
         below = agent_table.LATEST
-        if at_us is not None and self.needs_home():
+        if at_us is not None and (self.needs_home() or call.task is not None):
             below = agents.below_of(self.house, at_us)
         now = at_us if at_us is not None else self.house.clock()
-        name, intent, task = call.agent, call.intent, None
+        policy = self.policy(below)
+        name, intent, task, doc = call.agent or "", call.intent, None, None
         if call.task is not None:
-            row = tasks.find(self.house, call.task, below)
-            doc = json.loads(row.doc)
-            who = agent_table.by_id(self.house.db, row.agent, below)
+            with sqlite.guarded("read the tasks"):
+                row = work.task(self.house.db, call.task, below)
+                if row is None:
+                    digest = policy.digest if policy else None
+                    return Decision("invalid_request", digest, message=f"no task `{call.task}`", field="task")
+                who = agent_table.by_id(self.house.db, row.agent, below)
+                doc = tasks.to_json(self.house, row, now, below)
             name, intent = (who.name if who else ""), doc["intent"]
             task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
-        request = Request(
-            name or "", call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None
-        )  # fmt: skip
-        return self.policy(below), self._agent(name or "", below), request
+        agent = self._agent(name, below)
+        known = name if agent is None or self._registry is not None else agent.name
+        request = Request(known, call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None)
+        return policy, agent, request, doc
 
     def _agent(self, name: str, below: int) -> Agent | None:
         if self._registry is not None:
@@ -82,17 +109,18 @@ class Bench:
             row = agent_table.by_name(self.house.db, short, below)
         return policies.agent_facts(row) if row else None
 
-    def decide(self, call: Call) -> Decision:
-        """The decision on one call."""
-        policy, agent, request = self.ask(call)
-        return decide(policy, agent, request)
 
-    def explain(self, call: Call) -> list[dict[str, Any]]:
-        """The rule table of one call: forbids first, each condition with the value seen."""
-        from nhictl.core.policy.explain import explain
-
-        policy, agent, request = self.ask(call)
-        return [] if policy is None else explain(policy, agent, request)
+def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> Decision | None:
+    """The refusal of a call that its task does not cover, before any rule is asked: step 19's codes."""
+    digest = policy.digest if policy else None
+    if doc["state"] != "open":
+        return Decision(f"task_{doc['state']}", digest, message=f"task `{doc['id']}` is {doc['state']}")
+    boxes = [box_from_mapping(entry, stored=True) for entry in doc["scope"]]
+    verdict = scope_verdict(boxes, policy, request.tool, request.args, request.resource)
+    if verdict.covered:
+        return None
+    why = policies.why_outside(request.tool, verdict.near)
+    return Decision(verdict.reason or "authz_insufficient", digest, message=why)
 
 
 def bench(house: House, policy_files: Sequence[tuple[str, bytes]], registry_file: tuple[str, bytes] | None) -> Bench:

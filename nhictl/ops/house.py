@@ -104,6 +104,8 @@ class House:
             )  # fmt: skip
         files.check_directory(self.home)
         files.check_file(self.home / keys.KEK_FILE)
+        if self.database.parent != self.home:
+            files.check_parent(self.database.parent)
 
     @property
     def db(self) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 import tempfile
@@ -43,16 +44,54 @@ def initialise(house: House, trust_domain: str, issuer: str | None) -> tuple[dic
     iss = check_issuer(issuer) if issuer else f"spiffe://{trust_domain}"
     _refuse_existing(house)
     files.make_directory(house.home)
+    workshop = _workshop(house.home)
     try:
-        workshop = Path(tempfile.mkdtemp(prefix=".init-", dir=house.home))
-    except OSError as e:
-        raise UnavailableError(f"cannot write in `{house.home}`: {(e.strerror or str(e)).lower()}") from e
-    try:
-        return _build(house, workshop, trust_domain, iss)
+        made, head = _build(house, workshop, trust_domain, iss)
+        _put_in_place(house, workshop)
     except OSError as e:
         raise UnavailableError(f"cannot write in `{house.home}`: {(e.strerror or str(e)).lower()}") from e
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
+    return made, head
+
+
+def _workshop(home: Path) -> Path:
+    """A 0700 folder beside the home, else in it where the home's parent is not ours to write."""
+    with contextlib.suppress(OSError):
+        return _new_folder(home.parent)
+    try:
+        return _new_folder(home)
+    except OSError as e:
+        raise UnavailableError(f"cannot write in `{home}`: {(e.strerror or str(e)).lower()}") from e
+
+
+def _new_folder(where: Path) -> Path:
+    made = Path(tempfile.mkdtemp(prefix=".nhictl-init-", dir=where))
+    made.chmod(0o700)  # whatever the umask
+    return made
+
+
+def _put_in_place(house: House, workshop: Path) -> None:
+    """One rename over the empty home, so that a crash leaves all of it or nothing; file by file where that cannot be.
+
+    Neither way replaces what another init has put there meanwhile.
+    """
+    if house.database == house.home / DATABASE and workshop.parent != house.home:
+        try:
+            workshop.rename(house.home)
+        except OSError:
+            _refuse_existing(house)  # another init was faster; else the home is a mount point, or has other files
+        else:
+            files.sync_directory(house.home.parent)
+            return
+    house.database.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (house.home / keys.KEK_FILE).hardlink_to(workshop / keys.KEK_FILE)
+        house.database.hardlink_to(workshop / DATABASE)
+    except FileExistsError as e:
+        raise ConflictError(f"`{house.home}` holds an authority already", code="already_initialised") from e
+    files.sync_directory(house.home)
+    files.sync_directory(house.database.parent)
 
 
 def _refuse_existing(house: House) -> None:
@@ -77,10 +116,6 @@ def _build(house: House, workshop: Path, trust_domain: str, iss: str) -> tuple[d
 
     made, head = transact(draft, first, key=key)
     draft.close()
-    house.database.parent.mkdir(parents=True, exist_ok=True)
-    (workshop / keys.KEK_FILE).rename(house.home / keys.KEK_FILE)
-    draft.database.rename(house.database)
-    files.sync_directory(house.home)
     return made, head
 
 

@@ -68,7 +68,7 @@ def issue_token(
         expires = min(issued + chosen, doc["deadline_us"] // 1_000_000)
         if expires <= issued:
             raise wrong_state("task", row.name, "closed", "its deadline has passed")
-        jti = act.house.random(16)
+        jti = _new_jti(act.house)
         meta = act.house.meta
         grant = profile.Grant(
             meta["issuer"], spiffe.agent_id(meta["trust_domain"], agent.name), agent.name, audience, issued, expires,
@@ -89,6 +89,15 @@ def issue_token(
         return Issued(token, grant.jti, row.name, times.rfc3339(expires * 1_000_000))
 
     return transact(house, decide)
+
+
+def _new_jti(house: House) -> bytes:
+    """128 random bits, drawn again where their text would begin with a hyphen and look like an option."""
+    for _ in range(64):
+        jti = house.random(16)
+        if not b64.encode(jti).startswith("-"):
+            return jti
+    raise UnsafeError("the random source is stuck", code="random_source")
 
 
 def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, agent_table.AgentRow, dict[str, Any]]:

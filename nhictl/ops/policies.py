@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from nhictl.core import strict_json
 from nhictl.errors import UnsafeError
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
@@ -51,3 +52,20 @@ def version(house: House, below: int = LATEST) -> int:
     """The number of the record that put the policy in force, -1 if none did: what a cache may be keyed on."""
     row = work.policy_version(house.db, below)
     return -1 if row is None else row
+
+
+def why_outside(tool: str, near: list[dict[str, Any]]) -> str:
+    """In words, what of the closest box the call does not meet."""
+    if not near:
+        return f"the task's scope does not name {tool}"
+    first = near[0]
+    if "unknown" in first:
+        return f"the scope holds what this version does not know: {', '.join(first['unknown'])}"
+    said = []
+    for miss in first["failed"]:
+        if "invalid" in miss:
+            said.append(str(miss["invalid"]))
+        else:
+            operand, value = strict_json.dumps(miss["operand"]), strict_json.dumps(miss["value"])
+            said.append(f"{miss['fact']} {miss['op']} {operand}, saw {value}")
+    return "outside the task's scope: " + "; ".join(said)

@@ -114,6 +114,11 @@ def rows(story: Story) -> Iterator[Sequence[Any]]:
     return timeline.rows(story.events)
 
 
+def lines(story: Story) -> Iterator[tuple[int, str, str | None]]:
+    """The timeline for reading: headings at depth 0, events at 1 with their outcome."""
+    return timeline.lines(story.events)
+
+
 def tree(story: Story) -> Iterator[tuple[int, str]]:
     """The causal tree, depth first: depth from 0 and what the node says."""
     return ((depth, " ".join(node.label)) for depth, _, node in trees.walk(trees.build(story.events)))

@@ -10,7 +10,6 @@ import json
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from nhictl.core import strict_json
 from nhictl.core.identity import spiffe
 from nhictl.core.policy.box import box_from_mapping, scope_verdict
 from nhictl.core.policy.decide import decide
@@ -152,26 +151,9 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
     tool = asked.tool or ""
     verdict = scope_verdict(boxes, policy, tool, asked.args or {}, asked.resource)
     if not verdict.covered:
-        raise RejectedError(19, verdict.reason or "authz_insufficient", _why_outside(tool, verdict.near))
+        raise RejectedError(19, verdict.reason or "authz_insufficient", policies.why_outside(tool, verdict.near))
     if not any(Glob(pattern).matches(tool) for pattern in mine.get("scope", "").split(" ")):
         raise RejectedError(19, "scope_insufficient")
-
-
-def _why_outside(tool: str, near: list[dict[str, Any]]) -> str:
-    """In words, what of the closest box the call does not meet."""
-    if not near:
-        return f"the task's scope does not name {tool}"
-    first = near[0]
-    if "unknown" in first:
-        return f"the scope holds what this version does not know: {', '.join(first['unknown'])}"
-    said = []
-    for miss in first["failed"]:
-        if "invalid" in miss:
-            said.append(str(miss["invalid"]))
-        else:
-            operand, value = strict_json.dumps(miss["operand"]), strict_json.dumps(miss["value"])
-            said.append(f"{miss['fact']} {miss['op']} {operand}, saw {value}")
-    return "outside the task's scope: " + "; ".join(said)
 
 
 def _check_policy(house: House, asked: Question, now_us: int, below: int, seen: _Seen) -> None:

@@ -49,6 +49,22 @@ def _check(path: Path, is_kind: Callable[[int], bool], kind: str, mode: int) -> 
     return info
 
 
+def check_parent(path: Path) -> None:
+    """Refuse a folder in which somebody else could replace files: not ours or root's, or open to others' writing (exit 6)."""
+    try:
+        info = path.stat()
+    except OSError as e:
+        raise UnavailableError(f"cannot look at `{path}`: {_why(e)}") from e
+    if info.st_uid not in (os.geteuid(), 0):
+        raise UnsafeError(f"`{path}` belongs to uid {info.st_uid}, who could replace the files in it")
+    if info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
+        loose = stat.S_IMODE(info.st_mode)
+        raise UnsafeError(
+            f"`{path}` has mode {loose:04o}: others could replace the files in it", code="loose_permissions",
+            hint=f"chmod go-w {path}",
+        )  # fmt: skip
+
+
 def make_directory(path: Path) -> None:
     """Make a home of mode 0700 with its parents; one that exists is checked instead."""
     try:

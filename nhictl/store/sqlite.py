@@ -63,23 +63,35 @@ def open_existing(path: Path) -> sqlite3.Connection:
             files.check_file(beside)
     with guarded("open the database"):
         connection = _connect(path)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise UnsafeError(
-                f"the database has schema {version}, this nhictl knows {VERSION}", code="schema_newer",
-                hint="use the newer nhictl that wrote it",
-            )  # fmt: skip
-        if version < 1:
-            raise UnsafeError(f"`{path}` is not a finished nhictl database", code="home_incomplete")
-        if version < VERSION:
-            _migrate(connection, version)
+        try:
+            _check_schema(connection, path)
+        except BaseException:
+            connection.close()  # a database that is refused is left as it was, without a log beside it
+            raise
     return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise UnsafeError(
+            f"the database has schema {version}, this nhictl knows {VERSION}", code="schema_newer",
+            hint="use the newer nhictl that wrote it",
+        )  # fmt: skip
+    if version < 1:
+        raise UnsafeError(f"`{path}` is not a finished nhictl database", code="home_incomplete")
+    if version < VERSION:
+        _migrate(connection, version)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, cached_statements=64)
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA trusted_schema=OFF")
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA trusted_schema=OFF")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

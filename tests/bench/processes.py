@@ -24,7 +24,9 @@ k = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())
 m = base64.urlsafe_b64encode(json.dumps({"jti": os.urandom(16).hex(), "iat": int(time.time())}).encode())
 s = k.sign(m, ec.ECDSA(hashes.SHA256()))
 if sys.argv[2] == "commit":
-    c.execute("begin immediate"); c.execute("insert into t values(?,?)", (hashlib.sha256(m).hexdigest(), m)); c.execute("commit")
+    c.execute("begin immediate")
+    c.execute("insert into t values(?,?)", (hashlib.sha256(m).hexdigest(), m))
+    c.execute("commit")
 print(m.decode(), s.hex())
 """
 
@@ -58,8 +60,21 @@ def rows(folder: Path, rounds: int) -> list[Row]:
     program = Installed(folder)
     program.run("init", "--trust-domain", "bench.example")
     program.run("policy", "activate", str(ROOT / "samples" / "payments.policy.yaml"))
-    program.run("agent", "register", "invoice-bot", "--owner", "o@bench.example", "--purpose", "p", "--env", "prod", "--trust", "2", "--group", "accounts-payable")  # fmt: skip
-    task = program.run("task", "open", "--agent", "invoice-bot", "--intent", "pay-invoice", "--purpose", "p", "--allow", "pay.status", "--max-tokens", "100000")  # fmt: skip
+    who = [
+        "--owner",
+        "o@bench.example",
+        "--purpose",
+        "p",
+        "--env",
+        "prod",
+        "--trust",
+        "2",
+        "--group",
+        "accounts-payable",
+    ]
+    program.run("agent", "register", "invoice-bot", *who)
+    what = ["--intent", "pay-invoice", "--purpose", "p", "--allow", "pay.status", "--max-tokens", "100000"]
+    task = program.run("task", "open", "--agent", "invoice-bot", *what)
     issue = ["token", "issue", "--task", task, "--audience", AUDIENCE]
     token = program.run(*issue, "--ttl", "1h").encode()
     check = ["policy", "check", "--task", task, "--tool", "pay.status", "--arg", "payment_id=p-1"]

@@ -10,12 +10,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from nhictl.cli.main import main
+from nhictl.ops.house import House
 
 AUDIENCE = "https://api.example.org"
 REPORT_BOT = ("--owner", "ops@example.org", "--purpose", "weekly report")
+
+DEFAULTS: dict[str, Any] = House.__init__.__kwdefaults__ or {}
+"""Clock and random source that a home gets unless a test hands in others."""
 
 POLICY = """\
 nhictl_policy: 1
@@ -78,12 +82,13 @@ class Program:
     def __call__(self, *argv: str | Path, stdin: str | bytes = b"", env: dict[str, str] | None = None) -> Done:
         given = stdin.encode() if isinstance(stdin, str) else stdin
         with contextlib.ExitStack() as stack:
-            streams = [stack.enter_context(_stream()) for _ in range(3)]
-            streams[0].buffer.write(given)
-            streams[0].buffer.seek(0)
+            files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            files[0].write(given)
+            files[0].seek(0)
+            streams = [stack.enter_context(_text(file)) for file in files]
             stack.enter_context(_process(self.folder, {"NHICTL_HOME": str(self.home)} | (env or {}), streams))
             code = main([str(argument) for argument in argv])
-            out, err = (_content(stream) for stream in streams[1:])
+            out, err = (_content(stream, file) for stream, file in zip(streams[1:], files[1:], strict=True))
         return Done(code, out, err)
 
     def write(self, name: str, text: str) -> Path:
@@ -118,13 +123,11 @@ class Program:
 
 
 @contextlib.contextmanager
-def _stream() -> Iterator[io.TextIOWrapper]:
-    with tempfile.TemporaryFile() as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        yield text
-        with contextlib.suppress(ValueError):  # --batch closes what it has read
-            text.flush()
-            text.detach()
+def _text(file: IO[bytes]) -> Iterator[io.TextIOWrapper]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    yield text
+    with contextlib.suppress(ValueError):  # --batch closes what it has read
+        text.detach()
 
 
 @contextlib.contextmanager
@@ -143,10 +146,10 @@ def _process(folder: Path, env: dict[str, str], streams: list[io.TextIOWrapper])
         os.environ.update(before[0])
 
 
-def _content(stream: io.TextIOWrapper) -> str:
+def _content(stream: io.TextIOWrapper, file: IO[bytes]) -> str:
     stream.flush()
-    stream.buffer.seek(0)
-    return stream.buffer.read().decode()
+    file.seek(0)
+    return file.read().decode()
 
 
 def check_error(text: str, code: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_help import POLICY, REPORT_BOT, Program
+
+from tests.cli.cli_help import POLICY, REPORT_BOT, Program
 
 
 @pytest.fixture

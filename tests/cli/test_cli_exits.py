@@ -8,9 +8,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from cli_help import AUDIENCE, REPORT_BOT, Program, check_error
 
-from nhictl.ops.house import House
+from tests.cli.cli_help import AUDIENCE, DEFAULTS, REPORT_BOT, Program, check_error
 
 
 def test_a_second_init_changes_nothing(authority: Program) -> None:
@@ -178,8 +177,8 @@ def test_a_clock_that_went_back(authority: Program, monkeypatch: pytest.MonkeyPa
     """Nothing is granted and nothing judged; authority can still be taken away."""
     task = authority.task("--deadline", "30d")
     token = authority.token(task)
-    clock = House.__init__.__kwdefaults__["clock"]
-    monkeypatch.setitem(House.__init__.__kwdefaults__, "clock", lambda: clock() + 3600 * 1_000_000)
+    clock = DEFAULTS["clock"]
+    monkeypatch.setitem(DEFAULTS, "clock", lambda: clock() + 3600 * 1_000_000)
     authority.ok("agent", "register", "lab-bot", *REPORT_BOT)
     monkeypatch.undo()
     issued = authority("token", "issue", "--task", task, "--audience", AUDIENCE, "--json")

@@ -8,7 +8,8 @@ import json
 from typing import Any
 
 import pytest
-from cli_help import AUDIENCE, REPORT_BOT, Program, check_error
+
+from tests.cli.cli_help import AUDIENCE, REPORT_BOT, Program, check_error
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
 LISTS = (("agent", "list"), ("task", "list"), ("token", "list"))
@@ -233,21 +234,3 @@ def test_a_thing_is_printed_alone(busy: Program) -> None:
     assert token.count(".") == 2
     assert not set(token) & set(" \n\t")
     assert busy.verify(token).json["valid"] is True
-
-
-def test_version_and_help(program: Program) -> None:
-    version = program("--version")
-    assert (version.code, version.err) == (0, "")
-    assert version.out.startswith("nhictl ")
-    for argv in (("-h",), ("--help",), ("token", "-h"), ("token", "verify", "--help")):
-        done = program(*argv)
-        assert (done.code, done.err) == (0, "")
-        assert done.out.startswith("Usage: nhictl")
-
-
-@pytest.mark.parametrize("argv", [(), ("token",), ("agent",), ("--home", "x", "audit")])
-def test_without_a_verb_the_help_is_on_standard_error(program: Program, argv: tuple[str, ...]) -> None:
-    done = program(*argv)
-    assert (done.code, done.out) == (2, "")
-    assert "Usage: nhictl" in done.err
-    assert "nhictl: a command is missing" in done.err

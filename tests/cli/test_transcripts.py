@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from cli_help import Program
-from transcript import Transcript, files
+
+from tests.cli.cli_help import Program
+from tests.cli.transcript import Transcript, files
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)

@@ -8,15 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from token_codes import CODES, DOCUMENTED, REACHABLE, generic
-from token_home import AUDIENCE, Authority, Case, Edit, records
-from token_vectors import VECTORS_OF_THE_TEXT, Vector, header, raw, text
-from token_vectors_claims import CLAIMS
-from token_vectors_state import STATE, UNDECIDED
 
 from nhictl.ops.verify_token import consume, verify
+from tests.ops.token_codes import CODES, DOCUMENTED, REACHABLE, generic
+from tests.ops.token_home import AUDIENCE, Authority, Case, Edit, records
+from tests.ops.token_vectors import VECTORS_OF_THE_TEXT, Vector, header, raw, text
+from tests.ops.token_vectors_claims import CLAIMS
+from tests.ops.token_vectors_keys import KEYS
+from tests.ops.token_vectors_state import STATE, UNDECIDED
 
-VECTORS = [*VECTORS_OF_THE_TEXT, *CLAIMS, *STATE]
+VECTORS = [*VECTORS_OF_THE_TEXT, *KEYS, *CLAIMS, *STATE]
 IDS = [f"{v.step}-{v.reason}-{v.name[:40]}" for v in VECTORS]
 
 
@@ -32,7 +33,7 @@ def test_the_table_is_the_documented_one(shared: Path) -> None:
     for line in (shared / "reference" / "tokens.md").read_text().splitlines():
         if row := re.fullmatch(r"\| (\d+) \| .* \| (`.*) \|", line):
             codes = row[2].partition(" (`")[0] if row[1] == "19" else row[2]
-            found[int(row[1])] = {word for word in re.findall(r"`([a-z_0-9]+(?::NAME)?)`", codes)}
+            found[int(row[1])] = set(re.findall(r"`([a-z_0-9]+(?::NAME)?)`", codes))
     assert sorted(found) == list(range(1, 20))
     for step, codes in found.items():
         assert codes - {"log"} == set(CODES[step].split()), step
@@ -151,7 +152,7 @@ def test_without_a_tool_the_answer_stops_at_the_task(authority: Authority) -> No
 
 def test_a_token_of_a_cloned_home_is_unknown_here(authority: Authority) -> None:
     """The same keys, another log: what the clone issues after the copy was taken is not ours."""
-    from token_home import add_token, question
+    from tests.ops.token_home import add_token, question
 
     with authority.copy() as clone, authority.copy() as ours:
         stolen = add_token(clone, authority.task)

@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from conftest import Clock
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -32,6 +31,7 @@ from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.verify_token import Question, consume, verify
 from nhictl.store import log
+from tests.harness import Clock
 
 DOMAIN: Final = "example.org"
 ISSUER: Final = "https://nhi.example.org"
@@ -40,7 +40,7 @@ TTL_S: Final = 300
 READ: Final = {"tool": "reports.read", "args": {"limit": 10}, "resource": AUDIENCE + "/2026"}
 BOXES: Final[list[dict[str, Any]]] = [
     {"tools": ["reports.read"], "resource": AUDIENCE, "when": {"args.limit": {"lte": 100}}},
-    {"tools": ["reports.audit", "reports.purge", "reports.undeclared"]},
+    {"tools": ["reports.audit", "reports.count", "reports.purge", "reports.undeclared"]},
 ]
 POLICY: Final[dict[str, Any]] = {
     "nhictl_policy": 1,
@@ -48,10 +48,15 @@ POLICY: Final[dict[str, Any]] = {
         "reports.read": {"args": {"limit": {"type": "number", "optional": True}}, "resource": "uri"},
         "reports.purge": {"args": {}},
         "reports.audit": {"args": {}},
+        "reports.count": {"args": {}},
         "mail.send": {"args": {}},
     },
     "rules": [
-        {"id": "READ", "effect": "permit", "match": {"tools": ["reports.read", "reports.purge", "mail.send"]}},
+        {
+            "id": "READ",
+            "effect": "permit",
+            "match": {"tools": ["reports.read", "reports.count", "reports.purge", "mail.send"]},
+        },
         {"id": "NEVER", "effect": "forbid", "match": {"tools": ["reports.purge"]}},
     ],
 }

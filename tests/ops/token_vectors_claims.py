@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from token_home import AUDIENCE, DOMAIN, Case
-from token_vectors import ORDER, Vector, claims, rs, segment, text, without
-
 from nhictl.core.token import b64
+from tests.ops.token_home import AUDIENCE, DOMAIN, Case
+from tests.ops.token_vectors import Vector, claims, each, segment, text, without
+from tests.ops.token_vectors_keys import ORDER, rs
 
 YEAR_10000: Final = 253402300800
 _TOUCHED: Final = {
@@ -26,8 +26,8 @@ _TYPES: Final = [
     *((name, value) for name in ("sub", "client_id", "jti", "txn") for value in _NOT_TEXTS),
     *(("aud", value) for value in _NOT_TEXTS if not isinstance(value, list)),
     *(("scope", value) for value in _NOT_TEXTS if value != ""),
-    *(("authorization_details", value) for value in ("", None, {}, 1)),
-    *((name, value) for name in ("act", "cnf", "nhictl") for value in ("", None, [], True)),
+    *(("authorization_details", value) for value in each("", None, {}, 1)),
+    *((name, value) for name in ("act", "cnf", "nhictl") for value in each("", None, [], True)),
 ]
 
 
@@ -56,6 +56,11 @@ def detail(**members: Any) -> Callable[[Case], None]:
     return lambda case: case.claims["authorization_details"][0].update(members)
 
 
+def log_is(value: Any) -> Callable[[Case], None]:
+    """Replace `nhictl.log`."""
+    return lambda case: case.claims["nhictl"].update(log=value)
+
+
 def details(value: list[Any]) -> Callable[[Case], None]:
     """Replace `authorization_details`."""
     return claims(authorization_details=value)
@@ -73,12 +78,13 @@ def unlinked(change: Callable[[Case], None]) -> Callable[[Case], None]:
 
 def _other(name: str) -> Callable[[Case], None]:
     """Name what belongs to another token of the authority."""
-    of = {
-        "jti": lambda a: a.other_token.jti,
-        "txn": lambda a: a.other_task,
-        "foreign txn": lambda a: a.foreign_task,
-    }[name]
-    return lambda case: case.claims.update({name.rpartition(" ")[2]: of(case.authority)})
+
+    def change(case: Case) -> None:
+        home = case.authority
+        named = {"jti": home.other_token.jti, "txn": home.other_task, "foreign txn": home.foreign_task}[name]
+        case.claims[name.rpartition(" ")[2]] = named
+
+    return change
 
 
 def _twin(part: bytes) -> bytes:
@@ -89,7 +95,7 @@ def _twin(part: bytes) -> bytes:
 _SUBJECTS: Final = [
     *(
         (value, "sub_invalid")
-        for value in ("report-bot", "SPIFFE://example.org/agent/report-bot", "spiffe://Example.org/agent/report-bot",
+        for value in each("report-bot", "SPIFFE://example.org/agent/report-bot", "spiffe://Example.org/agent/report-bot",
                       "spiffe://example.org/agent/report-bot/", "spiffe://example.org//agent/report-bot",
                       "spiffe://example.org:443/agent/report-bot", "spiffe://a@example.org/agent/report-bot",
                       "spiffe://example.org/agent/report%2dbot", "spiffe://example.org/agent/../agent/report-bot",
@@ -127,11 +133,11 @@ CLAIMS: Final[list[Vector]] = [
     Vector("for ever", lambda case: case.claims.update(exp=YEAR_10000 - 1), 12, "lifetime_too_long", "times"),
     *(
         Vector(f"aud {value}", claims(aud=value), 13, "aud_multiple", "aud")
-        for value in ([], [AUDIENCE], [AUDIENCE, "https://other.example"], [""], [None])
+        for value in each([], [AUDIENCE], [AUDIENCE, "https://other.example"], [""], [None])
     ),
     *(
         Vector(f"aud {value!r}", claims(aud=value), 13, "aud_mismatch", "aud")
-        for value in ("https://other.example", AUDIENCE + "/", AUDIENCE.upper(), AUDIENCE[:-1], " " + AUDIENCE, "*")
+        for value in each("https://other.example", AUDIENCE + "/", AUDIENCE.upper(), AUDIENCE[:-1], " " + AUDIENCE, "*")
     ),
     Vector("another verifier", lambda c: c.asked.update(audience="https://other.example"), 13, "aud_mismatch", "aud"),
     Vector("a verifier without a name", lambda case: case.asked.update(audience=""), 13, "aud_mismatch", "aud"),
@@ -154,12 +160,12 @@ CLAIMS: Final[list[Vector]] = [
     Vector("the signature's twin, (r, n - s)", text(segment(2, _twin)), 17, "token_unknown", "text signature"),
     Vector("no nhictl", without("claims", "nhictl"), 17, "token_unknown", "nhictl"),
     *(
-        Vector(f"nhictl.log {value!r}", lambda c, v=value: c.claims["nhictl"].update(log=v), 17, "token_unknown", "nhictl")
-        for value in (None, [], "", 5, {})
+        Vector(f"nhictl.log {value!r}", log_is(value), 17, "token_unknown", "nhictl")
+        for value in each(None, [], "", 5, {})
     ),
     *(
         Vector(f"nhictl.log {members}", own(**members), 17, "token_unknown", "nhictl")
-        for members in ({"chain": "x"}, {"chain": ...}, {"chain": None}, {"chain": ["x"]}, {"size": 10**6}, {"size": ...},
+        for members in each({"chain": "x"}, {"chain": ...}, {"chain": None}, {"chain": ["x"]}, {"size": 10**6}, {"size": ...},
                         {"size": True}, {"size": "1"}, {"size": 1.0}, {"size": None}, {"size": 10**400})
     ),
     Vector("of another task", _other("txn"), 17, "token_unknown", "task"),
@@ -174,12 +180,12 @@ CLAIMS: Final[list[Vector]] = [
     Vector("a constraint on what is absent", detail(constraints={"args.x": {"eq": 1}}), 19, "authz_insufficient", "details"),
     *(
         Vector(f"details {value}", details(value), 19, "constraint_unknown", "details")
-        for value in ([{"type": "payment_initiation"}], [{}], [None], ["reports.read"], [[]], [5],
+        for value in each([{"type": "payment_initiation"}], [{}], [None], ["reports.read"], [[]], [5],
                       [{"type": "nhictl_resource_access"}], [{"type": ["nhictl_resource_access"]}])
     ),
     *(
         Vector(f"detail {members}", detail(**members), 19, "constraint_unknown", "details")
-        for members in (
+        for members in each(
             {"locations": ["eu"]}, {"type": "Nhictl_resource_access"}, {"actions": []}, {"actions": None}, {"actions": {}},
             {"actions": ["reports.read", 5]}, {"resource": 5}, {"resource": [AUDIENCE]}, {"constraints": []},
             {"constraints": "args.limit<=100"}, {"constraints": {"agent.env": {"eq": "prod"}}},
@@ -193,7 +199,7 @@ CLAIMS: Final[list[Vector]] = [
     Vector("no scope", without("claims", "scope"), 19, "scope_insufficient", "scope"),
     *(
         Vector(f"scope {value!r}", claims(scope=value), 19, "scope_insufficient", "scope")
-        for value in ("", " ", "reports.list", "reports", "reports.rea", "Reports.Read", "reports.read,", "reports.read\n",
+        for value in each("", " ", "reports.list", "reports", "reports.rea", "Reports.Read", "reports.read,", "reports.read\n",
                       "\treports.read", "reports/*")
     ),
 ]  # fmt: skip

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from token_home import AUDIENCE, Case
-from token_vectors import Vector
-
 from nhictl.ops.change_agent import change
 from nhictl.ops.end_task import end_task
 from nhictl.ops.revoke_token import Selector, revoke
+from tests.ops.token_home import AUDIENCE, Case
+from tests.ops.token_vectors import Vector
 
 
 def agent_is(verb: str) -> Callable[[Case], None]:

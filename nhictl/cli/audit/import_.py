@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from nhictl.cli.main import Reply
+from nhictl.cli.main import Reply, report
 from nhictl.cli.session import session
 from nhictl.ops.import_logs import import_logs
-from nhictl.render import Result, error_text
+from nhictl.render import Result
 
 
 def command(
@@ -25,7 +24,7 @@ def command(
     """
     taken, head = import_logs(session().house(), paths, format)
     for error in taken.refused:
-        print(error_text(error), file=sys.stderr)
+        report(error, session())
     body = {
         "parsed": taken.parsed, "opaque": taken.opaque, "failed": taken.failed, "files": taken.files,
         "known": taken.known, "refused": [{"message": e.message, **e.details} for e in taken.refused],

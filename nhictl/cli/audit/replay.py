@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from nhictl.cli.main import Reply
+from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
-from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, rows, tree
-from nhictl.render import Line, Result, Table, error_text
+from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, tree
+from nhictl.render import Line, Result, Table
 
 VIEWS = ("timeline", "tree")
+STYLES = {"denied": "red", "error": "red", "not_executed": "yellow", "unknown": "yellow"}
 
 
 def command(
@@ -50,7 +50,7 @@ def command(
     else:
         story = from_home(now.house(), wanted)
     for error in story.refused:
-        print(error_text(error), file=sys.stderr)
+        report(error, session())
     body: dict[str, Any] = {
         "integrity": story.integrity,
         "source": dict(zip(("parsed", "opaque", "failed"), story.counts, strict=True)),
@@ -60,26 +60,26 @@ def command(
         body["refused"] = [{"message": e.message, **e.details} for e in story.refused]
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
-        text=_tree(story) if view == "tree" else None, table=_timeline(story) if view == "timeline" else None,
-        message=_closing(story) if view == "timeline" else None,
+        text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),
     )  # fmt: skip
     return Reply(result, 2 if story.refused else story.exit)
 
 
-def _timeline(story: Story) -> Table:
-    return Table(COLUMNS, rows(story))
+def _timeline(story: Story) -> Iterator[Line | str]:
+    for depth, text, outcome in lines(story):
+        yield Line(text, guide="  " * depth, style=STYLES.get(outcome or "", "bold" if depth == 0 else None))
+    yield from _closing(story)
 
 
-def _tree(story: Story) -> Iterator[Line]:
+def _tree(story: Story) -> Iterator[Line | str]:
     from nhictl.render.tree import draw
 
     yield from draw((depth, text, None) for depth, text in tree(story))
-    for line in _closing(story).split("\n"):
-        yield Line(line)
+    yield from _closing(story)
 
 
-def _closing(story: Story) -> str:
+def _closing(story: Story) -> list[str]:
     found = story.integrity
-    lines = [f"{found['verdict']}: {found['message']}"]
-    lines.append("records parsed {}, opaque {}, failed {}".format(*story.counts))
-    return "\n".join([*lines, *(f"unproven: {what}" for what in story.unproven)])
+    counts = "records parsed {}, opaque {}, failed {}".format(*story.counts)
+    said = [f"  unproven: {what}" for what in story.unproven]
+    return [f"{found['verdict']}: {found['message']}", counts, *said]

@@ -68,7 +68,9 @@ class Program(NamedTuple):
 
 def program() -> Program:
     """Read the command tree; every verb's module is imported."""
-    groups = {(): tuple((word(name), entry.summary) for name, entry in TREE.items())}
+    groups: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {
+        (): tuple((word(name), entry.summary) for name, entry in TREE.items())
+    }
     commands: list[Command] = []
     for name, entry in TREE.items():
         if isinstance(entry, Noun):

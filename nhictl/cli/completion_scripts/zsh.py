@@ -36,9 +36,14 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, special: str = "\\:[]") -> str:
     """Text inside a spec of `_arguments` or `_describe`, where colons, brackets and backslashes have a meaning."""
-    return "".join("\\" + char if char in "\\:[]" else char for char in text)
+    return "".join("\\" + char if char in special else char for char in text)
+
+
+def _message(text: str) -> str:
+    """Text between two colons of a spec, shown as a prompt is: only `:` and `%` have a meaning there."""
+    return _plain(text, ":").replace("%", "%%")
 
 
 def _name(path: tuple[str, ...]) -> str:
@@ -55,7 +60,7 @@ def _option(option: Option) -> Iterator[str]:
     others = "*" if option.again else f"({' '.join(option.flags)})"
     for flag in option.flags:
         takes = "" if option.value is None else "=" if flag.startswith("--") else "+"
-        value = "" if option.value is None else f":{_plain(option.value.name)}:{_action(option.value)}"
+        value = "" if option.value is None else f":{_message(option.value.name)}:{_action(option.value)}"
         yield f"{others}{flag}{takes}[{_plain(option.text)}]{value}"
 
 
@@ -66,7 +71,7 @@ def _action(value: Value) -> str:
 
 
 def _argument(argument: Argument) -> str:
-    return f"{'*' if argument.many else ''}:{_plain(argument.text or argument.value.name)}:{_action(argument.value)}"
+    return f"{'*' if argument.many else ''}:{_message(argument.text or argument.value.name)}:{_action(argument.value)}"
 
 
 def _command(command: Command) -> str:

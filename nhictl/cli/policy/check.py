@@ -58,7 +58,7 @@ def command(
     if batch is not None:
         if explain or at is not None:
             raise InputError("--explain and --at go with a single call; a batch line has its own `at`", code="usage")
-        return Reply(None, answers(batch, lambda line: _answer(place, from_mapping(line, house.clock()))))
+        return Reply(None, answers(batch, SCHEMA, lambda line: _answer(place, from_mapping(line, house.clock()))))
     if request is not None:
         call = _from_file(request, house.clock())
     else:

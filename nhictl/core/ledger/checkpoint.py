@@ -99,18 +99,24 @@ def parse(note: str) -> Checkpoint:
     lines = note.split("\n")
     if len(lines) != 6 or lines[3] or lines[5] or not lines[4].startswith("— "):
         raise NoteError("not a signed note of three lines and one signature")
-    chain = _chain_of(lines[0])
-    if chain is None:
+    if not lines[0].startswith(_ORIGIN):
         raise NoteError("origin is not that of a log of ours")
-    if not lines[1].isascii() or not lines[1].isdigit() or len(lines[1]) > 15 or lines[1] != str(int(lines[1])):
+    return parse_head(lines[0].removeprefix(_ORIGIN), lines[1], lines[2])
+
+
+def parse_head(chain: str, size: str, root: str) -> Checkpoint:
+    """Return the head that three texts name: chain id in hex, size in digits, root in canonical base64; else NoteError."""
+    if _chain_of(_ORIGIN + chain) is None:
+        raise NoteError("origin is not that of a log of ours")
+    if not size.isascii() or not size.isdigit() or len(size) > 15 or size != str(int(size)):
         raise NoteError("size is not a number")
     try:
-        root = _unpack(lines[2])
+        raw = _unpack(root)
     except ValueError as e:
         raise NoteError("root is not canonical base64") from e
-    if len(root) != 32:
+    if len(raw) != 32:
         raise NoteError("root is not 32 bytes")
-    return Checkpoint(chain, int(lines[1]), root)
+    return Checkpoint(chain, int(size), raw)
 
 
 def signed_by(note: str, public: bytes) -> bool:

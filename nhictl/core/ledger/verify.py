@@ -124,7 +124,7 @@ def judge(
         )
     if not notes:
         return bad("unsigned", 0, "a log of ours has signed checkpoints from its first record on, and here is none")
-    if keys and not set(keys) & set(own):
+    if own and keys and not set(keys) & set(own):
         return bad("signature", 0, "the first record names another log key than the one to be trusted")
     found = _notes_fault(done, notes, own, chain)
     if found is None and (size := _second_history(done, notes, own)) is not None:

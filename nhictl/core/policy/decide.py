@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_NEAR_MISSES", "Decision", "decide", "gather"]
 
 MAX_NEAR_MISSES = 5
+NO_POLICY = "no policy is active, so every call is denied; put one in force with: nhictl policy activate FILE"
 _NO_CLAIMS: dict[str, Any] = {}
 
 
@@ -87,7 +88,7 @@ def decide(
 ) -> Decision:
     """Decide one request. `supported_obligations` names what the enforcement point can perform; None means anything."""
     if policy is None:
-        return Decision("not_permitted", None, message="no policy is active, so every call is denied")
+        return Decision("not_permitted", None, message=NO_POLICY)
     try:
         facts, plan = gather(policy, agent, request)
     except InvalidRequestError as e:

@@ -68,3 +68,31 @@ def short(value: Any, width: int) -> str:
     else:
         text, cut = strict_json.dumps(value), False
     return text[: width - 1] + "…" if cut or len(text) > width else text
+
+
+def lines(events: Iterable[Event], *, width: int = 200) -> Iterator[tuple[int, str, str | None]]:
+    """The timeline for reading: (0, heading, None) where run, agent or evidence change, else (1, event, its outcome).
+
+    An event reads: number of the call, outcome, time to the second, tool or type, what it says, and why it ended so; what
+    matters most stands first, since a narrow terminal cuts the end.
+    """
+    before: tuple[Any, ...] = ()
+    for event in events:
+        source = (event.run, event.agent, event.evidence)
+        if source != before:
+            before = source
+            run = "no run" if event.run is None else f"run {event.run}"
+            agent = "" if event.agent is None else f", agent {event.agent}"
+            yield 0, f"{run}{agent} ({event.evidence})", None
+        number = "" if event.n is None else f"#{event.n}"
+        parts = [f"{number:<4} {event.outcome or '':<12}"]
+        if event.time is not None:
+            parts.append(event.time[:19] + "Z")
+        parts.append(event.tool if event.type == "tool.called" and event.tool else event.type)
+        if event.tool and event.type != "tool.called":
+            parts.append(event.tool)
+        if (said := gist(event, width)) is not None:
+            parts.append(said)
+        if (why := reason(event, width)) is not None:
+            parts.append(f"({why})")
+        yield 1, " ".join(parts), event.outcome

@@ -44,10 +44,11 @@ def build(events: Iterable[Event], *, width: int = 60) -> list[Node]:
 
 
 def label(event: Event, width: int) -> tuple[str, ...]:
-    """The parts of an event's line: time, what, on what, and how it ended."""
+    """The parts of an event's line: time to the second, what, on what, how it ended, what it said, and why."""
     named = f"#{event.n} {event.tool or '?'}" if event.n is not None else event.type
     tool = event.tool if event.n is None else None
-    parts = (event.time, named, tool, gist(event, width), event.outcome, reason(event, width))
+    time = None if event.time is None else event.time[:19] + "Z"
+    parts = (time, named, tool, event.outcome, gist(event, width), reason(event, width))
     return tuple(part for part in parts if part is not None)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import Clock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nhictl.core.ledger import checkpoint, record
@@ -26,6 +25,7 @@ from nhictl.ops.issue_token import issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.revoke_token import Selector, revoke
+from tests.harness import Clock
 
 WRONG = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
 WRONG_KEY = LogKey(WRONG, WRONG.public_key().public_bytes_raw())

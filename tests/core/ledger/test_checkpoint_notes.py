@@ -152,9 +152,8 @@ def signed_as(chain_in_hash: str, key: Ed25519PrivateKey, public: bytes) -> str:
     return f"{body}\n— nhictl/{CHAIN} {base64.b64encode(raw).decode()}\n"
 
 
-FLIPPED = base64.b64encode(
-    (lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]))(base64.b64decode(SIGNATURE))
-).decode()  # fmt: skip
+RAW = base64.b64decode(SIGNATURE)
+FLIPPED = base64.b64encode(RAW[:-1] + bytes([RAW[-1] ^ 1])).decode()
 
 UNSIGNED: dict[str, str] = {
     "another size": edited("\n5\n", "\n6\n"),

@@ -34,7 +34,7 @@ def test_the_line_byte_for_byte() -> None:
 
 
 def test_order_is_fixed_whatever_order_was_given_and_prev_is_last() -> None:
-    everything = {key: "x" for key in ORDER[1:-1]} | {"type": "tool.called", "outcome": "ok"}
+    everything = dict.fromkeys(ORDER[1:-1], "x") | {"type": "tool.called", "outcome": "ok"}
     backwards = dict(reversed(list(everything.items())))
     line = record.encode(backwards, PREV)
     assert list(json.loads(line)) == ORDER
@@ -70,8 +70,8 @@ def test_the_registries_are_closed() -> None:
         "tool": {"called", "returned"}, "approval": {"requested", "granted", "denied", "used"},
         "key": {"prepared", "activated", "tainted", "revoked"}, "authority": {"frozen", "unfrozen"},
     }  # fmt: skip
-    assert record.TYPES == {f"{noun}.{verb}" for noun, verbs in nouns.items() for verb in verbs}
-    assert record.OUTCOMES == {"ok", "deny", "error"}
+    assert sorted(record.TYPES) == sorted(f"{noun}.{verb}" for noun, verbs in nouns.items() for verb in verbs)
+    assert sorted(record.OUTCOMES) == ["deny", "error", "ok"]
 
 
 BAD_FIELDS: dict[str, dict[str, Any]] = {
@@ -130,7 +130,7 @@ BAD_LINES: dict[str, bytes] = {
     "no prev": changed(b',"prev":"' + PREV.encode() + b'"', b""),
     "prev that is a number": changed(b'"' + PREV.encode() + b'"', b"1"),
     "prev that is null": changed(b'"' + PREV.encode() + b'"', b"null"),
-    "prev not last": changed(b'"ext":{"n":1},"prev":"' + PREV.encode() + b'"', b'"prev":"' + PREV.encode() + b'","ext":{"n":1}'),
+    "prev not last": LINE.replace(b'"ext":{"n":1},', b"").replace(b'"}', b'","ext":{"n":1}}'),
     "no version": changed(b'"v":1,', b""),
     "version 2": changed(b'"v":1,', b'"v":2,'),
     "version that is true": changed(b'"v":1,', b'"v":true,'),
@@ -184,7 +184,7 @@ _VALUE = st.recursive(
 )
 _FIELDS = st.fixed_dictionaries(
     {"type": st.sampled_from(sorted(record.TYPES)), "outcome": st.sampled_from(sorted(record.OUTCOMES))},
-    optional={key: _VALUE for key in ORDER[4:-1]},
+    optional=dict.fromkeys(ORDER[4:-1], _VALUE),
 )
 
 

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from exported_log import WRONG_KEY, Log, anchor, edited, honest_history, new_house, note, relinked, taken_from
 
 from nhictl.core.ledger import record
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.merkle import CompactRange
+from nhictl.ops.act import LogKey
 from nhictl.ops.audit_log import verify_home
 from nhictl.ops.house import DATABASE, House
 from nhictl.store import log as log_table
+from tests.core.ledger.exported_log import (
+    WRONG_KEY,
+    Log,
+    anchor,
+    edited,
+    honest_history,
+    new_house,
+    note,
+    relinked,
+    taken_from,
+)
 
 SIZE = 12
 TAMPERED = "TAMPERED"
@@ -70,6 +83,17 @@ def forged(log: Log) -> list[bytes]:
     return relinked([*log.lines[:5], edited(log.lines[5], agent="other"), *log.lines[6:]])
 
 
+def signed_over(db: sqlite3.Connection, lines: list[bytes], key: LogKey) -> None:
+    put_all(db, lines)
+    put_note(db, SIZE, note(lines, SIZE, key))
+
+
+def own_key_too(db: sqlite3.Connection, log: Log) -> None:
+    signed_over(db, forged(log), WRONG_KEY)
+    public = json.dumps({"ed25519": base64.b64encode(WRONG_KEY.public).decode()})
+    assert db.execute("UPDATE signing_key SET public = ? WHERE use = 'log'", (public,)).rowcount == 1
+
+
 def swap(db: sqlite3.Connection, first: int, second: int) -> None:
     db.execute("UPDATE log SET seq = -1 WHERE seq = ?", (first,))
     db.execute("UPDATE log SET seq = ? WHERE seq = ?", (first, second))
@@ -97,7 +121,7 @@ ATTACKS: dict[str, tuple[Alter, Expected]] = {
     ),
     "line feed put into a row": (lambda d, g: put(d, 6, g.lines[6] + b"\n" + g.lines[6]), (TAMPERED, "link", 6)),
     "last row edited": (lambda d, g: put(d, 11, edited(g.lines[11], agent="x")), (TAMPERED, "root", 11)),
-    "second row edited": (lambda d, g: put(d, 1, edited(g.lines[1], agent="x")), (TAMPERED, "link", 0)),
+    "second row edited": (lambda d, g: put(d, 1, edited(g.lines[1], agent="x")), (TAMPERED, "link", 1)),
     "first row edited": (lambda d, g: put(d, 0, edited(g.lines[0], agent="x")), (TAMPERED, "other_log", 0)),
     "first row garbled": (lambda d, _: put(d, 0, b"x"), (TAMPERED, "malformed", 0)),
     "row deleted": (lambda d, _: d.execute("DELETE FROM log WHERE seq = 6"), (TAMPERED, "malformed", 6)),
@@ -112,7 +136,7 @@ ATTACKS: dict[str, tuple[Alter, Expected]] = {
         (TAMPERED, "link", 6),
     ),
     "rows swapped": (lambda d, _: swap(d, 5, 6), (TAMPERED, "link", 5)),
-    "row inserted": (lambda d, g: shift_in(d, g), (TAMPERED, "link", 6)),
+    "row inserted": (shift_in, (TAMPERED, "link", 6)),
     "row duplicated at the end": (
         lambda d, g: d.execute("INSERT INTO log (seq, ts, line) VALUES (12, 0, ?)", (g.lines[11],)), (TAMPERED, "link", 12)
     ),
@@ -124,17 +148,9 @@ ATTACKS: dict[str, tuple[Alter, Expected]] = {
     "negative number": (lambda d, _: d.execute("UPDATE log SET seq = -1 WHERE seq = 0"), (TAMPERED, "malformed", 0)),
     "re-linked without the key": (lambda d, g: put_all(d, forged(g)), (TAMPERED, "root", 5)),
     "re-linked and signed with another key": (
-        lambda d, g: [put_all(d, forged(g)), put_note(d, SIZE, note(forged(g), SIZE, WRONG_KEY))],
-        (TAMPERED, "signature", 5),
+        lambda d, g: signed_over(d, forged(g), WRONG_KEY), (TAMPERED, "signature", 5)
     ),
-    "re-linked, signed with another key that is put among ours": (
-        lambda d, g: [
-            put_all(d, forged(g)), put_note(d, SIZE, note(forged(g), SIZE, WRONG_KEY)),
-            d.execute("UPDATE signing_key SET public = ? WHERE use = 'log'", (
-                '{"ed25519":"%s"}' % __import__("base64").b64encode(WRONG_KEY.public).decode(),)),
-        ],
-        (TAMPERED, "signature", 0),
-    ),
+    "re-linked, signed with another key that is put among ours": (own_key_too, (TAMPERED, "signature", 0)),
     "note replaced by another key's": (
         lambda d, g: put_note(d, SIZE, note(g.lines, SIZE, WRONG_KEY)), (TAMPERED, "signature", 11)
     ),
@@ -159,8 +175,7 @@ ATTACKS: dict[str, tuple[Alter, Expected]] = {
         ("VERIFIED_UNANCHORED", None, None),
     ),
     "rewritten by the holder of the key": (
-        lambda d, g: [put_all(d, forged(g)), put_note(d, SIZE, note(forged(g), SIZE, g.key))],
-        ("VERIFIED_UNANCHORED", None, None),
+        lambda d, g: signed_over(d, forged(g), g.key), ("VERIFIED_UNANCHORED", None, None)
     ),
 }  # fmt: skip
 BLIND = {"tail and its checkpoints deleted": "truncated", "rewritten by the holder of the key": "forked"}
@@ -232,7 +247,6 @@ def test_the_honest_head_is_the_tree_of_the_lines(copy: House, log: Log) -> None
     assert (row.size, row.prev, row.subtrees) == (SIZE, record.next_prev(log.lines[-1]), tree.to_bytes())
 
 
-@pytest.mark.xfail(strict=False, reason="the head is to be handed to `judge` by the operation")
 @pytest.mark.parametrize("name", HEADS)
 def test_verifying_the_home_looks_at_its_head(copy: House, name: str) -> None:
     change(copy, lambda db: db.execute(HEADS[name]))

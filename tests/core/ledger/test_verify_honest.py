@@ -1,4 +1,4 @@
-"""Honest histories never alarm: fresh, long, with failures in between, with two writers, after a crash, torn files put right."""
+"""Honest histories never alarm: fresh, long, with failures in between, with several writers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Program
-from exported_log import anchor, export, honest_history, new_house, taken_from, text
 
 from nhictl.core.ledger import verify as ledger
 from nhictl.errors import NhictlError
@@ -16,6 +14,8 @@ from nhictl.ops import audit_log
 from nhictl.ops.act import Act, transact
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.register_agent import Registration, register
+from tests.core.ledger.exported_log import anchor, export, honest_history, new_house, taken_from, text
+from tests.harness import Clock, Program
 
 
 def verdicts(house: House) -> set[str]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_help import make_policy
 
 from nhictl.core.policy.box import Box, box_from_mapping, parse_box, parse_scope_file, scope_verdict
 from nhictl.core.policy.compiled import Policy
 from nhictl.errors import InputError
+from tests.core.policy.policy_help import make_policy
 
 POLICY: Policy = make_policy(
     [],

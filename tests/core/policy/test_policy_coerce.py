@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from policy_help import make_policy
 
 from nhictl.core.policy.catalogue import coerce_arguments
 from nhictl.core.policy.compiled import Policy
+from tests.core.policy.policy_help import make_policy
 
 ROOT = Path(__file__).parents[3]
 TOOLS: dict[str, Any] = {

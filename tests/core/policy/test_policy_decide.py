@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from policy_help import MONDAY_NOON_US, ask, make_agent, make_policy
 
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.explain import explain
 from nhictl.core.policy.registry import Agent
 from nhictl.core.policy.request import Request
+from tests.core.policy.policy_help import MONDAY_NOON_US, ask, make_agent, make_policy
 
 ALLOW: dict[str, Any] = {"id": "P", "effect": "permit"}
 

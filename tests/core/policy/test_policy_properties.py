@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policy_help import MONDAY_NOON_US, document, make_agent
 
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.registry import Agent
 from nhictl.core.policy.request import Request
+from tests.core.policy import reference
+from tests.core.policy.policy_help import MONDAY_NOON_US, document, make_agent
 
 TOOLS: dict[str, Any] = {
     "a.x": {

@@ -155,7 +155,7 @@ def test_own_tree_hangs_acts_under_their_token() -> None:
         "└─ task t1 task.opened ok",
         "   ├─ token j1 bot token.issued",
         "   │  ├─ token j2 helper token.delegated",
-        '   │  │  └─ #0 pay {"a":1} ok',
+        '   │  │  └─ #0 pay ok {"a":1}',
         "   │  ├─ token.denied pay denied not_permitted",
         "   │  └─ token.revoked ok",
         "   └─ task.closed ok",

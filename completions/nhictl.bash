@@ -1,0 +1,172 @@
+# bash completion for nhictl, printed by: nhictl completion bash
+# Static: nothing is run at TAB. To use it: source <(nhictl completion bash)
+
+_nhictl_words() { # the words that may follow: nouns, verbs, or none
+    words=
+    case "$1" in
+        '') words='init agent task token policy audit demo completion' ;;
+        'agent') words='register list show suspend resume retire' ;;
+        'task') words='open list show close kill' ;;
+        'token') words='issue verify inspect revoke list show' ;;
+        'policy') words='activate show check' ;;
+        'audit') words='verify checkpoint export import replay' ;;
+    esac
+}
+
+_nhictl_options() { # all options of a verb
+    words=
+    case "$1" in
+        'init') words='--trust-domain --issuer --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --expires --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent suspend') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent resume') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent retire') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'task list') words='--agent --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'task show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token issue') words='--task --audience --ttl --instance --uses --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'audit export') words='--to --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'audit import') words='--format --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
+    esac
+}
+
+_nhictl_option() { # what an option takes: nothing if it is a flag
+    kind=
+    case "$1:$2" in
+        'init':--trust-domain | 'init':--issuer) kind=text ;;
+        'agent register':--owner | 'agent register':--purpose | 'agent register':--env | 'agent register':--group | 'agent register':--label | 'agent register':--expires) kind=text ;;
+        'agent register':--trust) kind='is 0 1 2 3' ;;
+        'agent register':--public-key | 'agent register':--key-out) kind=file ;;
+        'agent list':--at) kind=text ;;
+        'agent show':--at) kind=text ;;
+        'agent suspend':--reason) kind=text ;;
+        'agent resume':--reason) kind=text ;;
+        'agent retire':--reason) kind=text ;;
+        'task open':--agent | 'task open':--intent | 'task open':--purpose | 'task open':--for | 'task open':--allow | 'task open':--deadline | 'task open':--max-tokens | 'task open':--max-calls | 'task open':--instance) kind=text ;;
+        'task open':--scope) kind=file ;;
+        'task list':--agent | 'task list':--at) kind=text ;;
+        'task show':--at) kind=text ;;
+        'task close':--reason) kind=text ;;
+        'task kill':--reason) kind=text ;;
+        'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses) kind=text ;;
+        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at) kind=text ;;
+        'token verify':--token-file) kind=file ;;
+        'token inspect':--token-file) kind=file ;;
+        'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--reason) kind=text ;;
+        'token revoke':--token-file) kind=file ;;
+        'token list':--task | 'token list':--agent | 'token list':--at) kind=text ;;
+        'token show':--at) kind=text ;;
+        'policy show':--at) kind=text ;;
+        'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
+        'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
+        'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
+        'audit export':--to) kind='is native' ;;
+        'audit import':--format) kind='is agentdojo' ;;
+        'audit replay':--format) kind='is nhictl agentdojo' ;;
+        'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
+        'audit replay':--keys) kind=file ;;
+        'audit replay':--view) kind='is timeline tree' ;;
+        *:--home) kind=directory ;;
+        *:--store) kind=text ;;
+        *:-o | *:--output) kind='is table json jsonl csv tsv markdown' ;;
+    esac
+}
+
+_nhictl_argument() { # what the argument of that number is
+    kind=
+    case "$1:$2" in
+        'agent register':0) kind=text ;;
+        'agent show':0) kind=text ;;
+        'agent suspend':0) kind=text ;;
+        'agent resume':0) kind=text ;;
+        'agent retire':0) kind=text ;;
+        'task show':0) kind=text ;;
+        'task close':0) kind=text ;;
+        'task kill':0) kind=text ;;
+        'token show':0) kind=text ;;
+        'policy activate':*) kind=file ;;
+        'audit verify':0) kind=file ;;
+        'audit import':*) kind=file ;;
+        'audit replay':*) kind=file ;;
+        'completion':0) kind='is bash zsh fish' ;;
+    esac
+}
+
+_nhictl() {
+    local IFS=$' \t\n'
+    local cur= command= option= word kind words before=
+    local -a line=()
+    local -i at given=0 ended=0
+    COMPREPLY=()
+    # readline takes `--output=json` and `https://…` apart at = and : (COMP_WORDBREAKS): put such words together again.
+    for ((at = 1; at <= COMP_CWORD; at++)); do
+        word=${COMP_WORDS[at]}
+        if ((${#line[@]})) && [[ $word == [=:]* || $cur == *[=:] ]]; then
+            line[${#line[@]} - 1]+=$word
+        else
+            line+=("$word")
+        fi
+        cur=${line[${#line[@]} - 1]}
+    done
+    # What stands before the cursor: which verb, how many arguments, and whether an option waits for its value.
+    for ((at = 0; at < ${#line[@]} - 1; at++)); do
+        word=${line[at]}
+        if [[ -n $option ]]; then
+            option=
+        elif ((ended)); then
+            given+=1
+        elif [[ $word == -- ]]; then
+            ended=1
+        elif [[ $word == -* ]]; then
+            _nhictl_option "$command" "$word"
+            [[ -z $kind ]] || option=$word
+        else
+            _nhictl_words "$command"
+            if [[ -z $words ]]; then
+                given+=1
+            elif [[ " $words " == *" $word "* ]]; then
+                command+=${command:+ }$word
+            else
+                return 0
+            fi
+        fi
+    done
+    if [[ -n $option ]]; then
+        _nhictl_option "$command" "$option"
+    elif ((ended == 0)) && [[ $cur == --*=* ]]; then
+        before=${cur%%=*}= cur=${cur#*=}
+        _nhictl_option "$command" "${before%=}"
+        [[ ${COMP_WORDS[COMP_CWORD]} == "$before"* ]] || before=
+    elif ((ended == 0)) && [[ $cur == -[!-]?* ]]; then
+        before=${cur:0:2} cur=${cur:2}
+        _nhictl_option "$command" "$before"
+    else
+        _nhictl_words "$command"
+        kind="is $words"
+        [[ -n $words ]] || _nhictl_argument "$command" "$given"
+        if ((ended == 0)) && [[ $cur == -* || -z $kind ]]; then
+            _nhictl_options "$command"
+            kind="is $words"
+        fi
+    fi
+    case $kind in
+        file) compopt -o default ;;
+        directory) compopt -o dirnames ;;
+        'is '*) COMPREPLY=($(compgen -P "$before" -W "${kind#is }" -- "$cur")) ;;
+    esac
+}
+complete -F _nhictl nhictl
