@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from nhictl.core.token.claims import still_good
 from nhictl.ops import agents
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
@@ -39,7 +40,7 @@ def change(house: House, name: str, verb: str, reason: str | None) -> tuple[dict
         row = agents.find(act.house, name)
         if row.state not in rule.sources:
             raise wrong_state("agent", row.name, row.state)
-        live = work.live_tokens(act.db, agent=row.id, task_id=None, now_s=act.now_us // 1_000_000)
+        live = work.live_tokens(act.db, agent=row.id, task_id=None, now_s=still_good(act.now_us))
         seq = act.record(
             rule.record, agent=row.name, sealed={"reason": reason} if reason else None, ext={"live_tokens": live}
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nhictl.core.token.claims import still_good
 from nhictl.ops import tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
@@ -20,7 +21,7 @@ def end_task(house: House, name: str, outcome: str, reason: str | None) -> tuple
 
     def decide(act: Act) -> tuple[dict[str, Any], int]:
         row = tasks.find(act.house, name)
-        live = work.live_tokens(act.db, agent=None, task_id=row.id, now_s=act.now_us // 1_000_000)
+        live = work.live_tokens(act.db, agent=None, task_id=row.id, now_s=still_good(act.now_us))
         if row.ended is not None:
             raise wrong_state("task", row.name, str(row.outcome))
         agent = agent_table.by_id(act.db, row.agent)

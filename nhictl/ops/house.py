@@ -86,6 +86,7 @@ class House:
         self._sealer: keys.Sealer | None = None
         self._meta: dict[str, str] | None = None
         self._opened: dict[str, Any] = {}
+        self._reader: House | None = None
 
     def exists(self) -> bool:
         """Whether this home was initialised."""
@@ -119,8 +120,18 @@ class House:
         """Take over what `init` has just made."""
         self._db, self._sealer = db, sealer
 
+    def reader(self) -> House:
+        """This home on a connection that nobody else uses: an unfinished cursor elsewhere cannot pin an old view of it."""
+        if self._reader is None:
+            self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
+        self._reader.clock = self.clock
+        return self._reader
+
     def close(self) -> None:
         """Let go of the database."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         if self._db is not None:
             self._db.close()
             self._db = None

@@ -13,6 +13,7 @@ from nhictl.errors import ConflictError, InputError, UnsafeError
 from nhictl.ops import agents, policies, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
+from nhictl.ops.reading import check_audience
 from nhictl.store import agents as agent_table
 from nhictl.store import sqlite, work
 
@@ -26,12 +27,6 @@ class Issued(NamedTuple):
     jti: str
     task: str
     expires: str
-
-
-def check_audience(audience: str) -> None:
-    """An audience is one URI or name, without spaces or control characters (RFC 8707 §2 allows no fragment)."""
-    if not 1 <= len(audience) <= 512 or not audience.isascii() or not audience.isprintable() or " " in audience:
-        raise InputError(f"`{audience}` is no audience: a URI of at most 512 characters", code="invalid_audience")
 
 
 def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:

@@ -70,3 +70,9 @@ def boxes(policy: Policy | None, allow: list[str], scope: tuple[str, bytes] | No
     if scope is not None:
         return tuple(parse_scope_file(*scope, policy))
     return tuple(parse_box(text, policy) for text in allow)
+
+
+def check_audience(audience: str) -> None:
+    """An audience is one URI or name, without spaces or control characters (RFC 8707 §2 allows no fragment)."""
+    if not 1 <= len(audience) <= 512 or not audience.isascii() or not audience.isprintable() or " " in audience:
+        raise InputError(f"`{audience}` is no audience: a URI of at most 512 characters", code="invalid_audience")

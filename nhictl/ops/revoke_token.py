@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from nhictl.core import strict_json
 from nhictl.core.token import b64, compact
+from nhictl.core.token.claims import still_good
 from nhictl.core.token.verdict import RejectedError
 from nhictl.errors import InputError, NotFoundError
 from nhictl.ops import agents, tasks
@@ -43,10 +44,10 @@ def revoke(
     """
     if dry_run:
         with sqlite.guarded("read the tokens"):
-            return _select(house, selector, house.clock() // 1_000_000)[0], None
+            return _select(house, selector, still_good(house.clock()))[0], None
 
     def decide(act: Act) -> Revoked:
-        found, single, cut = _select(act.house, selector, act.now_us // 1_000_000)
+        found, single, cut = _select(act.house, selector, still_good(act.now_us))
         sealed: dict[str, Any] | None = {"reason": reason} if reason else None
         if single is not None:
             _one(act, single, sealed)

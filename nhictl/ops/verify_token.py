@@ -11,15 +11,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from nhictl.core.identity import spiffe
+from nhictl.core.ledger import content
 from nhictl.core.policy.box import box_from_mapping, scope_verdict
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.glob import Glob
 from nhictl.core.policy.request import Request
 from nhictl.core.token import b64, claims, compact, profile, state
 from nhictl.core.token.verdict import RejectedError, Verdict
+from nhictl.errors import InputError
 from nhictl.ops import agents, policies, tasks
 from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
+from nhictl.ops.reading import check_audience
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite, work
 
@@ -51,6 +54,8 @@ class _Seen:
 
 def verify(house: House, asked: Question) -> Verdict:
     """Judge without writing anything. With `at_us` the state of that moment decides."""
+    _check(asked)
+    house = house.reader()
     with sqlite.guarded("read the store"):
         db = house.db
         db.execute("BEGIN")
@@ -65,7 +70,13 @@ def verify(house: House, asked: Question) -> Verdict:
 
 
 def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
-    """Judge live: checked, counted and recorded in one transaction; a use is taken only if everything allows."""
+    """Judge live: checked, counted and recorded in one transaction; a use is taken only if everything allows.
+
+    InputError (2) for a question about another moment: a live check is about now.
+    """
+    _check(asked)
+    if asked.at_us is not None:
+        raise InputError("a live check is about now", code="usage")
 
     def act_on(act: Act) -> Verdict:
         verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
@@ -75,6 +86,19 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
         return verdict
 
     return transact(house, act_on)
+
+
+def _check(asked: Question) -> None:
+    """Refuse what could not be recorded: it is the asker's fault, and must not become ours in the middle of an act."""
+    check_audience(asked.audience)
+    if asked.tool is not None and not (
+        1 <= len(asked.tool) <= 256 and asked.tool.isascii() and asked.tool.isprintable()
+    ):
+        raise InputError("a tool's name is 1 to 256 printable ASCII characters", code="invalid_tool")
+    try:
+        content.canonical([asked.args, asked.resource]).decode("utf-8")
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InputError(f"arguments that are not JSON: {e}", code="invalid_arguments") from e
 
 
 def _regressed(house: House, now: int) -> bool:
@@ -94,6 +118,8 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
         claims.check_audience(parsed.claims, asked.audience)
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
         facts = _facts(house, parsed, now_us, below, seen)
+        if asked.at_us is not None and facts.uses is not None:
+            facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
         state.check_chain(parsed.claims)
         state.check_status(facts)
@@ -130,7 +156,7 @@ def _facts(house: House, parsed: compact.Parsed, now_us: int, below: int, seen: 
     size = named.get("size") if isinstance(named, dict) else None
     head_ok = (
         isinstance(named, dict) and named.get("chain") == house.meta["chain"]
-        and isinstance(size, int) and not isinstance(size, bool) and size <= row.seq
+        and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= row.seq
     )  # fmt: skip
     same = (
         seen.task is not None and seen.agent is not None and of_agent == seen.agent.id and seen.task.name == mine["txn"]

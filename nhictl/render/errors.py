@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from nhictl.render.escape import json_text, terminal
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from nhictl.errors import NhictlError
 
 SCHEMA = "nhictl.error/v1"
+# A token pasted in the place of a name must not end up in somebody's CI log: what looks like one is cut short.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}")
+
+
+def _masked(text: str) -> str:
+    return _TOKEN.sub("eyJ… (a token)", text)
 
 
 def error_json(error: NhictlError) -> str:
@@ -28,10 +35,12 @@ def error_json(error: NhictlError) -> str:
 def _json(error: NhictlError, details: dict[str, object]) -> str:
     body = {"code": error.code, "message": error.message, "hint": error.hint, "details": details}
     whole = {"schema": SCHEMA, "error": body}
-    return json_text(json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str))
+    return json_text(
+        _masked(json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str))
+    )
 
 
 def error_text(error: NhictlError) -> str:
     """Return `nhictl: message`, and the hint on an indented line if there is one, without the last newline."""
-    text = f"nhictl: {terminal(error.message)}"
-    return f"{text}\n  hint: {terminal(error.hint)}" if error.hint else text
+    text = f"nhictl: {terminal(_masked(error.message))}"
+    return f"{text}\n  hint: {terminal(_masked(error.hint))}" if error.hint else text

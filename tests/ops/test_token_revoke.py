@@ -183,7 +183,6 @@ def test_other_connections_see_it_at_their_next_call(tmp_path: Path) -> None:
         house.close()
 
 
-@pytest.mark.xfail(strict=True, reason="a cursor left open on the verifier's own connection pins the old view")
 def test_an_open_cursor_on_the_same_connection_does_not_hide_it(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "home")
     verifier = House(authority.house.home, authority.house.database, clock=authority.clock)
@@ -199,7 +198,6 @@ def test_an_open_cursor_on_the_same_connection_does_not_hide_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("by", ["task", "agent"])
-@pytest.mark.xfail(strict=True, reason="selection ends at exp, verification 30 s later")
 def test_a_token_in_its_leeway_can_be_cut_off(authority: Authority, home: House, by: str) -> None:
     task = add_task(home)
     token = add_token(home, task)
@@ -211,7 +209,6 @@ def test_a_token_in_its_leeway_can_be_cut_off(authority: Authority, home: House,
     assert reason(home, token) == "token_revoked"
 
 
-@pytest.mark.xfail(strict=True, reason="the state of the moment asked about, and a use of now")
 def test_a_live_check_is_about_now(authority: Authority, home: House) -> None:
     token = add_token(home, authority.task)
     clock = home.clock

@@ -154,6 +154,5 @@ def test_a_token_in_the_place_of_a_jti_is_not_repeated(nhictl: Program, tmp_path
     assert repeating(nhictl, tmp_path, SAID) == []
 
 
-@pytest.mark.xfail(strict=True, reason="names and audiences are repeated whole in error messages")
 def test_a_token_in_the_place_of_a_name_is_not_repeated(nhictl: Program, tmp_path: Path) -> None:
     assert repeating(nhictl, tmp_path, REPEATED) == []

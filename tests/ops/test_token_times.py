@@ -213,7 +213,6 @@ def test_life_without_a_fresh_token(authority: Authority) -> None:
             assert verify(house, question(token.token)).reason == "token_expired"
 
 
-@pytest.mark.xfail(strict=True, reason="uses are counted as they are now")
 def test_at_sees_the_uses_of_the_moment(authority: Authority) -> None:
     """While there was a use left, the answer was that only a live check can tell."""
     with authority.copy() as house:

@@ -113,6 +113,14 @@ def question(token: str | bytes, **more: Any) -> Question:
     return Question(raw, **given)
 
 
+class InMemory(House):
+    """A home whose database is a copy in memory: there is no second connection to it."""
+
+    def reader(self) -> House:
+        """There is one connection to a database in memory."""
+        return self
+
+
 class Authority:
     """A home on disk with everything a token needs; `case` copies it."""
 
@@ -135,7 +143,7 @@ class Authority:
         """The same home with a copy of the database in memory."""
         db = sqlite3.connect(":memory:", isolation_level=None)
         self.house.db.backup(db)
-        house = House(self.house.home, self.house.database, clock=clock or Clock(self.clock.now_us))
+        house = InMemory(self.house.home, self.house.database, clock=clock or Clock(self.clock.now_us))
         house.adopt(db, self.house.sealer)
         try:
             yield house

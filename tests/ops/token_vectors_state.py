@@ -91,7 +91,6 @@ STATE: Final[list[Vector]] = [
     Vector("the task is past its deadline", sql(_LATE, lambda c: c.clock.now_us), 19, "task_closed", "task"),
     Vector("a tool beyond the scope", asked(tool="mail.send", **_PLAIN), 19, "authz_insufficient", "call"),
     Vector("a tool in capitals", asked(tool="Reports.Read"), 19, "authz_insufficient", "call"),
-    Vector("no tool's name", asked(tool="", **_PLAIN), 19, "authz_insufficient", "call"),
     *(
         Vector(f"args {args}", asked(args=args), 19, "authz_insufficient", "call")
         for args in ({"limit": 101}, {"limit": 100.5}, {}, {"limit": None}, {"limit": "10"}, {"limit": True},

@@ -107,6 +107,11 @@ def check_times(claims: dict[str, Any], now_us: int, leeway_s: int = LEEWAY_S) -
         raise RejectedError(12, "lifetime_too_long", f"{exp - iat} s, at most {longest}")
 
 
+def still_good(now_us: int) -> int:
+    """The second up to which tokens have expired for every verifier: with the leeway, not a moment earlier."""
+    return now_us // 1_000_000 - LEEWAY_S
+
+
 def check_audience(claims: dict[str, Any], audience: str) -> None:
     """Step 13: one audience, and it is the verifier."""
     if not isinstance(claims["aud"], str):
