@@ -23,7 +23,7 @@ _OTHER_CURVES: Final = {"Ed25519": 32, "Ed448": 57, "X25519": 32, "X448": 56}
 """Bytes of `x` of an OKP key (RFC 8037 §2)."""
 _P: Final = (1 << 255) - 19
 _D: Final = -121665 * pow(121666, -1, _P) % _P
-_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER: Final = frozenset((0, 1, _P - 1, _ORDER_8, _P - _ORDER_8))
 """y of the eight points whose order divides 8: with one of them as key, a signature fits every message."""
 
