@@ -15,10 +15,10 @@ from cryptography.x509.oid import NameOID
 from nhictl.ops.crypto_checks import lint_bundle
 
 
-def certificate(alg: str, *, ca: bool | None = True, sign: bool | None = None) -> str:
+def certificate(alg: str, *, ca: bool | None = True, sign: bool | None = None, called: str = "test") -> str:
     """A self-signed certificate as an `x5c` entry; `ca` None: without basic constraints, `sign` None: without key usage."""
     private = ec_private(alg)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
         .serial_number(7).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
@@ -37,6 +37,9 @@ def certificate(alg: str, *, ca: bool | None = True, sign: bool | None = None) -
 
 
 GOOD: Final = certificate("ES256")
+PADDED: Final = next(
+    c for n in range(1, 9) for _ in range(9) if (c := certificate("ES256", called="t" * n)).endswith("==")
+)
 JWT: Final = {**ec_jwk("ES384"), "kid": "j", "use": "jwt-svid"}
 X509: Final = {**ec_jwk("ES256"), "use": "x509-svid", "x5c": [GOOD]}
 Said = list[tuple[str, str, int | None]]
@@ -90,6 +93,10 @@ ROWS: Final[dict[str, tuple[dict[str, Any], bool, Said]]] = {
     "x5c of a number": (changed(X509, x5c=[5]), False, [("x5c_malformed", "error", 1)]),
     "x5c base64url": (changed(X509, x5c=[GOOD.replace("+", "-").replace("/", "_").rstrip("=") + "_"]), False,
         [("x5c_malformed", "error", 1)]),
+    "x5c with stray bits": (changed(X509, x5c=[PADDED[:-3] + chr(ord(PADDED[-3]) + 1) + "=="]), False,
+        [("x5c_malformed", "error", 1)]),
+    "x5c with padding": (changed(X509, x5c=[PADDED]), True, []),
+    "x5c of a key that is none": (changed(X509, y=X509["x"]), False, [("key_malformed", "error", 1)]),
     "x5c with a line feed": (changed(X509, x5c=[GOOD + "\n"]), False, [("x5c_malformed", "error", 1)]),
     "x5c not ASCII": (changed(X509, x5c=["é"]), False, [("x5c_malformed", "error", 1)]),
     "x5c not DER": (changed(X509, x5c=["AAAA"]), False, [("x5c_malformed", "error", 1)]),

@@ -49,6 +49,8 @@ ROWS: Final[dict[str, tuple[Any, bool, Said]]] = {
     "kid that is no string": ([{**ONE, "kid": 1}], False, [("key_malformed", "error", 0, None)]),
     "mixed with a symmetric key": ([ONE, SECRET], False,
         [("key_private", "error", 1, "s"), ("set_mixed", "error", None, None)]),
+    "mixed with a secret in a public key": ([ONE, {**TWO, "k": "AA"}], False,
+        [("key_private", "error", 1, "two"), ("set_mixed", "error", None, None)]),
     "symmetric alone": ([SECRET], False, [("key_private", "error", 0, "s")]),
     "private": ([{**ONE, "d": "AA"}, TWO], False, [("key_private", "error", 0, "one")]),
     "private and for encryption": ([{**ONE, "d": "AA", "use": "enc"}], False,

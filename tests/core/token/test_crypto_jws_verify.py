@@ -104,6 +104,14 @@ def test_a_curve_belongs_to_its_hash(alg: str, other: str) -> None:
     )
 
 
+def test_below_the_keys_own_rules_too_a_key_serves_its_own_algorithms_only() -> None:
+    for alg in EVERY_ALG:
+        signature = pair(alg).sign(b"x")
+        fits = {other for other in EVERY_ALG if algorithms.verify(other, jwk.public(pair(alg).jwk), b"x", signature)}
+        assert fits == ({"EdDSA", "Ed25519"} if alg.startswith("Ed") else {alg})
+        assert not algorithms.verify("none", jwk.public(pair(alg).jwk), b"x", signature)
+
+
 def _ecdsa_edits(alg: str) -> dict[str, Callable[[bytes], bytes]]:
     order, size = (
         algorithms.CURVES[{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[alg]].order,
@@ -127,6 +135,7 @@ def _ecdsa_edits(alg: str) -> dict[str, Callable[[bytes], bytes]]:
         "r + n": rs(lambda r, s: (r + order, s), size + 1), "leading zeros": rs(lambda r, s: (r, s), size + 1),
         "DER": der, "empty": lambda _: b"", "cut": lambda raw: raw[:-1], "a byte more": lambda raw: raw + b"\0",
         "a byte before": lambda raw: b"\0" + raw, "half": lambda raw: raw[:size],
+        "a leading zero in s": lambda raw: raw[:size] + b"\0" + raw[size:],
         "swapped": lambda raw: raw[size:] + raw[:size],
     }  # fmt: skip
 
