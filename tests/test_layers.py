@@ -28,6 +28,9 @@ CORNERS = {
     "yaml": ("core/policy/yaml_events.py",),
     "cryptography": (
         "core/token/jws.py",
+        "core/token/jwk.py",
+        "core/token/algorithms.py",
+        "core/identity/certificate.py",
         "core/ledger/checkpoint.py",
         "store/keys.py",
         "ops/act.py",

@@ -71,6 +71,16 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
         },
     ),
+    "crypto": Noun(
+        "check keys, signatures and names by themselves",
+        {
+            "jws-verify": Verb("crypto.jws_verify", "check a signature against one public key"),
+            "jwks-lint": Verb("crypto.jwks_lint", "find what is wrong with a set of public keys"),
+            "jwk-thumbprint": Verb("crypto.jwk_thumbprint", "print the thumbprint of a public key"),
+            "spiffe-id": Verb("crypto.spiffe_id", "check a SPIFFE ID"),
+            "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
+        },
+    ),
     "demo": Verb("demo", "see the whole story in a temporary home"),
     "completion": Verb("completion", "print a completion script for bash, zsh or fish"),
 }

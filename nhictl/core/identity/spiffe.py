@@ -26,20 +26,53 @@ def domain_fault(name: str) -> str | None:
 
 def fault(value: str) -> str | None:
     """Why `value` is no SPIFFE ID, or None."""
+    found = reason(value)
+    return found[1] if found is not None else None
+
+
+def reason(value: str) -> tuple[str, str] | None:
+    """The rule that `value` breaks first, as (reason code, sentence), or None if it is a SPIFFE ID.
+
+    Codes: `too_long scheme userinfo port percent trust_domain trailing_slash empty_segment dot_segment path_character
+    query fragment`.
+    """
     if len(value) > 2048:
-        return "longer than 2,048 bytes"
+        return "too_long", "longer than 2,048 bytes"
     if not value.startswith(_SCHEME):
-        return "does not begin with spiffe:// in lower case"
-    domain, slash, path = value[len(_SCHEME) :].partition("/")
-    if why := domain_fault(domain):
-        return why
-    if slash and not path:
-        return "ends in a slash"
-    for segment in path.split("/") if slash else ():
-        if segment in ("", ".", ".."):
-            return "has an empty, `.` or `..` path segment"
+        return "scheme", "does not begin with spiffe:// in lower case"
+    rest = value[len(_SCHEME) :]
+    end = min((at for at in (rest.find("?"), rest.find("#")) if at >= 0), default=len(rest))
+    domain, slash, path = rest[:end].partition("/")
+    if found := _domain_reason(domain) or (_path_reason(path) if slash else None):
+        return found
+    if end == len(rest):
+        return None
+    return ("query", "has a query") if rest[end] == "?" else ("fragment", "has a fragment")
+
+
+def _domain_reason(domain: str) -> tuple[str, str] | None:
+    if "@" in domain:
+        return "userinfo", "has user information before the trust domain"
+    why = domain_fault(domain)
+    if why is None:
+        return None
+    if domain_fault(domain.partition(":")[0]) is None:
+        return "port", "has a port"
+    return ("percent", "has percent-encoding") if "%" in domain else ("trust_domain", why)
+
+
+def _path_reason(path: str) -> tuple[str, str] | None:
+    if path[-1:] in ("", "/"):
+        return "trailing_slash", "ends in a slash"
+    for segment in path.split("/"):
+        if segment == "":
+            return "empty_segment", "has an empty path segment"
+        if segment in (".", ".."):
+            return "dot_segment", "has a `.` or `..` path segment"
+        if "%" in segment:
+            return "percent", "has percent-encoding"
         if set(segment) - _SEGMENT:
-            return "a path segment is letters, digits, `.`, `-` and `_`"
+            return "path_character", "a path segment is letters, digits, `.`, `-` and `_`"
     return None
 
 

@@ -23,7 +23,8 @@ class Parsed(NamedTuple):
     text: bytes
 
 
-def _object(data: bytes, step: int, what: str) -> dict[str, Any]:
+def json_object(data: bytes, step: int, what: str) -> dict[str, Any]:
+    """The strict JSON object in a segment; RejectedError of `step` with a code that begins with `what`."""
     try:
         value = strict_json.loads(data)
     except strict_json.DuplicateMemberError as e:
@@ -35,13 +36,13 @@ def _object(data: bytes, step: int, what: str) -> dict[str, Any]:
     return value
 
 
-def split(token: bytes) -> tuple[bytes, list[bytes]]:
-    """Steps 1 and 2: the token's text and its three decoded segments."""
+def split(token: bytes, limit: int = MAX_TOKEN) -> tuple[bytes, list[bytes]]:
+    """Steps 1 and 2: the token's text, at most `limit` bytes, and its three decoded segments."""
     text = token.removesuffix(b"\r\n") if token.endswith(b"\r\n") else token.removesuffix(b"\n")
     if not text:
         raise RejectedError(1, "token_empty")
-    if len(text) > MAX_TOKEN:
-        raise RejectedError(1, "token_too_large", f"{len(text)} bytes, at most {MAX_TOKEN}")
+    if len(text) > limit:
+        raise RejectedError(1, "token_too_large", f"{len(text)} bytes, at most {limit}")
     if text[:1] in (b"{", b"["):
         raise RejectedError(2, "token_json_serialization", "JSON serialization of JWS is not accepted")
     if not text.isascii() or any(c <= 32 or c == 127 for c in text):
@@ -60,23 +61,22 @@ def split(token: bytes) -> tuple[bytes, list[bytes]]:
 def parse(token: bytes, typ: str, algorithms: frozenset[str]) -> Parsed:
     """Steps 1 to 7 for a token of our own profile; RejectedError says which refused."""
     text, (raw_header, raw_claims, signature) = split(token)
-    header = _object(raw_header, 3, "header")
-    _check_header(header)
+    header = json_object(raw_header, 3, "header")
+    check_header(header)
+    if extra := sorted(header.keys() - {"alg", "typ", "kid"}):
+        raise RejectedError(4, "header_unexpected", f"header `{extra[0]}`")
     if "typ" not in header:
         raise RejectedError(5, "typ_missing")
     given = header["typ"]
     if not isinstance(given, str) or given.lower().removeprefix("application/") != typ:
         raise RejectedError(5, "typ_mismatch", f"expected {typ}")
-    alg = header.get("alg")
-    if isinstance(alg, str) and alg.lower() == "none":
-        raise RejectedError(6, "alg_none")
-    if not isinstance(alg, str) or alg not in algorithms:
-        raise RejectedError(6, "alg_not_allowed", f"accepted: {', '.join(sorted(algorithms))}")
-    claims = _object(raw_claims, 7, "claims")
+    check_alg(header, algorithms)
+    claims = json_object(raw_claims, 7, "claims")
     return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
 
 
-def _check_header(header: dict[str, Any]) -> None:
+def check_header(header: dict[str, Any]) -> None:
+    """Step 4 for any token: nothing that changes how it is read, nothing that brings a key along."""
     if "crit" in header:
         raise RejectedError(4, "header_crit_unsupported")
     for name in _FORBIDDEN:
@@ -85,5 +85,13 @@ def _check_header(header: dict[str, Any]) -> None:
     for name in _INJECTION:
         if name in header:
             raise RejectedError(4, "header_key_injection", f"header `{name}`: a token does not bring its own key")
-    if extra := sorted(header.keys() - {"alg", "typ", "kid"}):
-        raise RejectedError(4, "header_unexpected", f"header `{extra[0]}`")
+
+
+def check_alg(header: dict[str, Any], algorithms: frozenset[str]) -> str:
+    """Step 6: the algorithm, one of `algorithms` in exact case."""
+    alg = header.get("alg")
+    if isinstance(alg, str) and alg.lower() == "none":
+        raise RejectedError(6, "alg_none")
+    if not isinstance(alg, str) or alg not in algorithms:
+        raise RejectedError(6, "alg_not_allowed", f"accepted: {', '.join(sorted(algorithms))}")
+    return alg

@@ -29,57 +29,80 @@ def test_accepted(value: str) -> None:
     assert spiffe.parse(value) == GOOD[value]
 
 
-BAD: dict[str, tuple[str, str]] = {
-    "nothing": ("", "does not begin"),
-    "no scheme": ("example.org/agent/x", "does not begin"),
-    "another scheme": ("https://example.org/agent/x", "does not begin"),
-    "scheme in upper case": ("SPIFFE://example.org/agent/x", "does not begin"),
-    "one slash": ("spiffe:/example.org/agent/x", "does not begin"),
-    "space before": (" spiffe://example.org/agent/x", "does not begin"),
-    "no trust domain": ("spiffe:///agent/x", "1 to 255"),
-    "nothing after the scheme": ("spiffe://", "1 to 255"),
-    "trust domain too long": ("spiffe://" + "a" * 256, "1 to 255"),
-    "trust domain in upper case": ("spiffe://Example.org/agent/x", "trust domain is"),
-    "port": ("spiffe://example.org:8443/agent/x", "trust domain is"),
-    "userinfo": ("spiffe://me@example.org/agent/x", "trust domain is"),
-    "percent-encoded trust domain": ("spiffe://example%2eorg/agent/x", "trust domain is"),
-    "trust domain not ASCII": ("spiffe://exämple.org/agent/x", "trust domain is"),
-    "ipv6": ("spiffe://[::1]/agent/x", "trust domain is"),
-    "query on the trust domain": ("spiffe://example.org?x", "trust domain is"),
-    "trailing slash": ("spiffe://example.org/", "ends in a slash"),
-    "trailing slash after a path": ("spiffe://example.org/agent/", "empty, `.` or `..`"),
-    "empty segment": ("spiffe://example.org/agent//x", "empty, `.` or `..`"),
-    "dot segment": ("spiffe://example.org/agent/./x", "empty, `.` or `..`"),
-    "dot-dot segment": ("spiffe://example.org/agent/../x", "empty, `.` or `..`"),
-    "dot-dot at the end": ("spiffe://example.org/agent/..", "empty, `.` or `..`"),
-    "query": ("spiffe://example.org/agent/x?y", "a path segment is"),
-    "fragment": ("spiffe://example.org/agent/x#y", "a path segment is"),
-    "percent-encoding": ("spiffe://example.org/agent/%78", "a path segment is"),
-    "path not ASCII": ("spiffe://example.org/agent/ñ", "a path segment is"),
-    "colon in the path": ("spiffe://example.org/agent:x", "a path segment is"),
-    "space in the path": ("spiffe://example.org/agent x", "a path segment is"),
-    "line feed at the end": ("spiffe://example.org/agent/x\n", "a path segment is"),
-    "NUL": ("spiffe://example.org/agent/x\0", "a path segment is"),
-    "backslash": ("spiffe://example.org/agent\\x", "a path segment is"),
-    "too long": (LONGEST + "a", "longer than 2,048"),
+BAD: dict[str, tuple[str, str, str]] = {
+    "nothing": ("", "scheme", "does not begin"),
+    "no scheme": ("example.org/agent/x", "scheme", "does not begin"),
+    "another scheme": ("https://example.org/agent/x", "scheme", "does not begin"),
+    "scheme in upper case": ("SPIFFE://example.org/agent/x", "scheme", "does not begin"),
+    "one slash": ("spiffe:/example.org/agent/x", "scheme", "does not begin"),
+    "space before": (" spiffe://example.org/agent/x", "scheme", "does not begin"),
+    "no trust domain": ("spiffe:///agent/x", "trust_domain", "1 to 255"),
+    "nothing after the scheme": ("spiffe://", "trust_domain", "1 to 255"),
+    "a query and nothing else": ("spiffe://?x", "trust_domain", "1 to 255"),
+    "trust domain too long": ("spiffe://" + "a" * 256, "trust_domain", "1 to 255"),
+    "trust domain in upper case": ("spiffe://Example.org/agent/x", "trust_domain", "trust domain is"),
+    "trust domain not ASCII": ("spiffe://exämple.org/agent/x", "trust_domain", "trust domain is"),
+    "ipv6": ("spiffe://[::1]/agent/x", "trust_domain", "trust domain is"),
+    "port": ("spiffe://example.org:8443/agent/x", "port", "a port"),
+    "port that is empty": ("spiffe://example.org:", "port", "a port"),
+    "userinfo": ("spiffe://me@example.org/agent/x", "userinfo", "user information"),
+    "userinfo with a password": ("spiffe://me:x@example.org/agent/x", "userinfo", "user information"),
+    "userinfo that is empty": ("spiffe://@example.org/agent/x", "userinfo", "user information"),
+    "percent-encoded trust domain": ("spiffe://example%2eorg/agent/x", "percent", "percent"),
+    "query on the trust domain": ("spiffe://example.org?x", "query", "a query"),
+    "fragment on the trust domain": ("spiffe://example.org#", "fragment", "a fragment"),
+    "trailing slash": ("spiffe://example.org/", "trailing_slash", "ends in a slash"),
+    "trailing slash after a path": ("spiffe://example.org/agent/", "trailing_slash", "ends in a slash"),
+    "empty segment": ("spiffe://example.org/agent//x", "empty_segment", "empty path segment"),
+    "empty first segment": ("spiffe://example.org//x", "empty_segment", "empty path segment"),
+    "dot segment": ("spiffe://example.org/agent/./x", "dot_segment", "`.` or `..`"),
+    "dot-dot segment": ("spiffe://example.org/agent/../x", "dot_segment", "`.` or `..`"),
+    "dot-dot at the end": ("spiffe://example.org/agent/..", "dot_segment", "`.` or `..`"),
+    "query": ("spiffe://example.org/agent/x?y", "query", "a query"),
+    "query with slashes": ("spiffe://example.org/agent/x?y=//", "query", "a query"),
+    "query that is empty": ("spiffe://example.org/agent/x?", "query", "a query"),
+    "fragment": ("spiffe://example.org/agent/x#y", "fragment", "a fragment"),
+    "fragment with a question mark": ("spiffe://example.org/agent/x#?", "fragment", "a fragment"),
+    "percent-encoding": ("spiffe://example.org/agent/%78", "percent", "percent"),
+    "path not ASCII": ("spiffe://example.org/agent/ñ", "path_character", "a path segment is"),
+    "colon in the path": ("spiffe://example.org/agent:x", "path_character", "a path segment is"),
+    "at sign in the path": ("spiffe://example.org/a@b", "path_character", "a path segment is"),
+    "space in the path": ("spiffe://example.org/agent x", "path_character", "a path segment is"),
+    "line feed at the end": ("spiffe://example.org/agent/x\n", "path_character", "a path segment is"),
+    "NUL": ("spiffe://example.org/agent/x\0", "path_character", "a path segment is"),
+    "backslash": ("spiffe://example.org/agent\\x", "path_character", "a path segment is"),
+    "too long": (LONGEST + "a", "too_long", "longer than 2,048"),
 }
+CODES = {
+    "too_long", "scheme", "userinfo", "port", "percent", "trust_domain", "trailing_slash", "empty_segment",
+    "dot_segment", "path_character", "query", "fragment",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_refused(name: str) -> None:
-    value, why = BAD[name]
-    found = spiffe.fault(value)
+    value, code, why = BAD[name]
+    found = spiffe.reason(value)
     assert found is not None
-    assert why in found
+    assert found[0] == code
+    assert why in found[1]
+    assert spiffe.fault(value) == found[1]
     with pytest.raises(ValueError, match=r".") as caught:
         spiffe.parse(value)
-    assert str(caught.value) == found
+    assert str(caught.value) == found[1]
+
+
+def test_every_rule_has_a_row() -> None:
+    assert {code for _, code, _ in BAD.values()} == CODES
 
 
 @given(st.text(max_size=60))
 def test_any_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
     value = "spiffe://" + text
-    if spiffe.fault(value) is None:
+    found = spiffe.reason(value)
+    if found is not None:
+        assert found[0] in CODES
+    else:
         domain, path = spiffe.parse(value)
         assert f"spiffe://{domain}{path}" == value
         assert value.isascii()

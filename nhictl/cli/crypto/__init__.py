@@ -1,0 +1,1 @@
+"""`nhictl crypto …`: one verb a file."""

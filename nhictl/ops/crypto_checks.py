@@ -1,0 +1,108 @@
+"""Low-level checks of other people's keys, signatures and names: one answer each, `valid` and `reason`. No home needed.
+
+A batch line is read here too: its members are the names of the contract §1, exactly those.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from nhictl.core.identity import spiffe
+from nhictl.errors import InputError
+
+MAX_INPUT: Final = 1_000_000
+"""Bytes that are read of a key, a set, a bundle or a JWS: as much as a batch line may have."""
+
+
+def verify_jws(jwk: Any, jws: bytes) -> tuple[dict[str, Any], bytes]:
+    """Whether a compact JWS holds under the one JWK given, and its payload if so; see `core.token.any_jws`."""
+    from nhictl.core.token import any_jws
+    from nhictl.core.token.verdict import RejectedError
+
+    try:
+        header, payload = any_jws.verify(jws, jwk, MAX_INPUT)
+    except RejectedError as e:
+        return _no(e.reason, e.message), b""
+    return {"valid": True, "reason": "valid", "alg": header["alg"]}, payload
+
+
+def lint_jwks(value: Any) -> dict[str, Any]:
+    """What is wrong with a JWK set: valid unless a finding is an error."""
+    from nhictl.core.token import jwks
+
+    return _findings(jwks.lint(value))
+
+
+def lint_bundle(value: Any) -> dict[str, Any]:
+    """What is wrong with a SPIFFE bundle: valid unless a finding is an error."""
+    from nhictl.core.identity import bundle
+
+    return _findings(bundle.lint(value))
+
+
+def thumbprint(value: Any) -> dict[str, Any]:
+    """The RFC 7638 thumbprint of a public JWK, or the code of what is wrong with it."""
+    from nhictl.core.token import jwk
+    from nhictl.core.token.jws import KeyFaultError
+
+    if not isinstance(value, dict):
+        return _no("key_malformed", "the key is no JSON object")
+    try:
+        return {"valid": True, "reason": "valid", "thumbprint": jwk.thumbprint(value)}
+    except KeyFaultError as e:
+        return _no(e.reason, f"the key {e}")
+
+
+def check_spiffe_id(value: str) -> dict[str, Any]:
+    """Whether a text is a SPIFFE ID, with its trust domain and path; else the code of the rule it breaks."""
+    found = spiffe.reason(value)
+    if found is not None:
+        return _no(*found)
+    domain, path = spiffe.parse(value)
+    return {"valid": True, "reason": "valid", "trust_domain": domain, "path": path}
+
+
+def verify_jws_line(line: dict[str, Any]) -> dict[str, Any]:
+    """A batch line `{"jwk","jws"}`. A JWS in JSON serialization is an answer, not a malformed line."""
+    jwk, jws = _members(line, jwk=dict, jws=(str, dict))
+    text = jws.encode() if isinstance(jws, str) else b"{}"
+    return verify_jws(jwk, text)[0]
+
+
+def lint_jwks_line(line: dict[str, Any]) -> dict[str, Any]:
+    """A batch line `{"jwks"}`."""
+    return lint_jwks(*_members(line, jwks=dict))
+
+
+def lint_bundle_line(line: dict[str, Any]) -> dict[str, Any]:
+    """A batch line `{"bundle"}`."""
+    return lint_bundle(*_members(line, bundle=dict))
+
+
+def thumbprint_line(line: dict[str, Any]) -> dict[str, Any]:
+    """A batch line `{"jwk"}`."""
+    return thumbprint(*_members(line, jwk=dict))
+
+
+def spiffe_id_line(line: dict[str, Any]) -> dict[str, Any]:
+    """A batch line `{"value"}`."""
+    return check_spiffe_id(*_members(line, value=str))
+
+
+def _members(line: dict[str, Any], **wanted: type | tuple[type, ...]) -> list[Any]:
+    """The members of a line in the order named; InputError for one that is missing, unknown or of another type."""
+    if extra := sorted(line.keys() - wanted):
+        raise InputError(f"no member `{extra[0]}` in a line of this check", code="invalid_request_line")
+    for name, kind in wanted.items():
+        if not isinstance(line.get(name), kind):
+            what = "a string" if kind is str else "an object"
+            raise InputError(f"`{name}` has to be {what}", code="invalid_request_line")
+    return [line[name] for name in wanted]
+
+
+def _no(reason: str, message: str = "") -> dict[str, Any]:
+    return {"valid": False, "reason": reason} | ({"message": message} if message else {})
+
+
+def _findings(found: list[Any]) -> dict[str, Any]:
+    return {"valid": not any(f.error for f in found), "findings": [f.to_json() for f in found]}
