@@ -8,10 +8,11 @@ import typer
 
 from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
 from nhictl.cli.main import Reply
-from nhictl.cli.options import At
+from nhictl.cli.options import At, Profile
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
+from nhictl.ops.issue_token import check_profile
 from nhictl.ops.verify_token import Question, consume, verify
 from nhictl.render import Result
 
@@ -31,10 +32,11 @@ def command(
     live: Annotated[
         bool, typer.Option("--consume", help="live: checked, counted and recorded in one transaction")
     ] = False,
+    profile: Profile = "at+jwt",
 ) -> Reply:
     """Verify a token, and with --tool whether it allows that call. Exit 0 valid, 1 refused, 3 cannot be decided.
 
-    Without --consume nothing is written, and the answer says so.
+    Without --consume nothing is written, and the answer says so. For a jwt-svid the task's scope decides about a call.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
@@ -45,7 +47,9 @@ def command(
     house = session().house()
     data = _token(token_file)
     claimed = reading.context(pairs("--context", context))
-    question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at))
+    question = Question(
+        data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), check_profile(profile)
+    )
     body: dict[str, Any]
     if live:
         verdict, head = consume(house, question)
@@ -80,5 +84,6 @@ def _sentence(body: dict[str, Any], tool: str | None) -> str:
         claims = body["claims"]
         word = f"allowed: {tool} by" if tool else "valid:"
         until = reading.rfc3339(claims["exp"])
-        return f"{word} {claims['client_id']} for task {claims['txn']}, token good until {until}"
+        who = f"{claims['client_id']} for task {claims['txn']}" if "txn" in claims else claims["sub"]
+        return f"{word} {who}, token good until {until}"
     return f"{'denied' if tool else 'refused'} at step {body['step']}: {body['reason']}{why}"

@@ -57,16 +57,12 @@ def split(token: bytes) -> tuple[bytes, list[bytes]]:
         raise RejectedError(2, "token_bad_base64", str(e)) from e
 
 
-def parse(token: bytes, typ: str, algorithms: frozenset[str]) -> Parsed:
-    """Steps 1 to 7 for a token of our own profile; RejectedError says which refused."""
+def parse(token: bytes, typs: tuple[str | None, ...], algorithms: frozenset[str]) -> Parsed:
+    """Steps 1 to 7 for a token of one of our profiles, `profile.TYPS`; RejectedError says which refused."""
     text, (raw_header, raw_claims, signature) = split(token)
     header = _object(raw_header, 3, "header")
     _check_header(header)
-    if "typ" not in header:
-        raise RejectedError(5, "typ_missing")
-    given = header["typ"]
-    if not isinstance(given, str) or given.lower().removeprefix("application/") != typ:
-        raise RejectedError(5, "typ_mismatch", f"expected {typ}")
+    _check_typ(header, typs)
     alg = header.get("alg")
     if isinstance(alg, str) and alg.lower() == "none":
         raise RejectedError(6, "alg_none")
@@ -74,6 +70,16 @@ def parse(token: bytes, typ: str, algorithms: frozenset[str]) -> Parsed:
         raise RejectedError(6, "alg_not_allowed", f"accepted: {', '.join(sorted(algorithms))}")
     claims = _object(raw_claims, 7, "claims")
     return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
+
+
+def _check_typ(header: dict[str, Any], typs: tuple[str | None, ...]) -> None:
+    if "typ" not in header:
+        if None not in typs:
+            raise RejectedError(5, "typ_missing")
+        return
+    given = header["typ"]
+    if not isinstance(given, str) or given.lower().removeprefix("application/") not in typs:
+        raise RejectedError(5, "typ_mismatch", f"expected {' or '.join(filter(None, typs))}")
 
 
 def _check_header(header: dict[str, Any]) -> None:
