@@ -81,7 +81,8 @@ def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Publish
     keys = _keys(act)
     before = publication.newest_bundle(act.db)
     # a home that was restored from a backup may have forgotten what the folder still shows
-    sequence, known = max(before, trust_files.read_bundle(folder.read(trust_files.BUNDLE) or b""))
+    standing = trust_files.read_bundle(folder.read(trust_files.BUNDLE) or b"")
+    sequence, known = standing if standing[0] > before[0] else before
     digest = trust_files.bundle_digest(keys)
     if digest != known:
         sequence += 1
