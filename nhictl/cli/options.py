@@ -7,5 +7,4 @@ from typing import Annotated
 import typer
 
 At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="as of that moment: RFC 3339, or relative (-15m)")]
-Profile = Annotated[str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="why; sealed beside the record")]

@@ -34,14 +34,6 @@ def check_audience(audience: str) -> None:
         raise InputError(f"`{audience}` is no audience: a URI of at most 512 characters", code="invalid_audience")
 
 
-def check_profile(kind: str) -> str:
-    """The profile as it was given; InputError (2) for one this version does not have."""
-    if kind not in profile.TYPS:
-        known = ", ".join(profile.TYPS)
-        raise InputError(f"no token profile `{kind}` in this version", code="usage", hint=f"one of {known}")
-    return kind
-
-
 def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
     """The active token key, opened before the lock is taken."""
     with sqlite.guarded("read the signing keys"):
@@ -61,7 +53,7 @@ def issue_token(
     a spent token budget. The life is cut at the task's deadline.
     """
     check_audience(audience)
-    longest = profile.MAX_TTL_S[check_profile(kind)]
+    longest = profile.MAX_TTL_S[profile.known(kind)]
     if ttl_s is not None and not 1 <= ttl_s <= longest:
         raise InputError(f"a token of profile {kind} lives 1 to {longest} s", code="invalid_ttl")
     if uses is not None and not 1 <= uses <= MAX_USES:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from nhictl.cli.options import Profile
 from nhictl.cli.session import session
 from nhictl.ops.issue_token import issue_token
 from nhictl.ops.reading import seconds
@@ -20,7 +19,9 @@ def command(
     ttl: Annotated[str | None, typer.Option("--ttl", metavar="5m", help="how long it lives; at most 1h")] = None,
     instance: Annotated[str | None, typer.Option("--instance", metavar="ID", help="has to be the task's own")] = None,
     uses: Annotated[int | None, typer.Option("--uses", metavar="N", help="how often it may be consumed")] = None,
-    profile: Profile = "at+jwt",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it is")
+    ] = "at+jwt",
 ) -> Result:
     """Issue a short-lived token for a task and print it. Its record is durable before it is printed.
 

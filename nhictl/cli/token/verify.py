@@ -8,11 +8,10 @@ import typer
 
 from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
 from nhictl.cli.main import Reply
-from nhictl.cli.options import At, Profile
+from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
-from nhictl.ops.issue_token import check_profile
 from nhictl.ops.verify_token import Question, consume, verify
 from nhictl.render import Result
 
@@ -32,7 +31,9 @@ def command(
     live: Annotated[
         bool, typer.Option("--consume", help="live: checked, counted and recorded in one transaction")
     ] = False,
-    profile: Profile = "at+jwt",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it has to be")
+    ] = "at+jwt",
 ) -> Reply:
     """Verify a token, and with --tool whether it allows that call. Exit 0 valid, 1 refused, 3 cannot be decided.
 
@@ -47,9 +48,7 @@ def command(
     house = session().house()
     data = _token(token_file)
     claimed = reading.context(pairs("--context", context))
-    question = Question(
-        data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), check_profile(profile)
-    )
+    question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile)
     body: dict[str, Any]
     if live:
         verdict, head = consume(house, question)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from nhictl.errors import InputError
+
 AT_JWT: Final = "at+jwt"
 JWT_SVID: Final = "jwt-svid"
 TYPS: Final[dict[str, tuple[str | None, ...]]] = {AT_JWT: ("at+jwt",), JWT_SVID: ("jwt", "jose", None)}
@@ -34,6 +36,15 @@ class Grant(NamedTuple):
     policy: str | None
     principal: str | None
     head: dict[str, Any]
+
+
+def known(kind: str) -> str:
+    """The profile as it was given; InputError (2) for one this version does not have."""
+    if kind not in TYPS:
+        raise InputError(
+            f"no token profile `{kind}` in this version", code="usage", hint=f"one of {', '.join(TYPS)}"
+        )  # fmt: skip
+    return kind
 
 
 def header(kid: str, kind: str = AT_JWT) -> dict[str, str]:
