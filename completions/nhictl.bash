@@ -4,12 +4,14 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token policy audit demo completion' ;;
+        '') words='init agent task token trust policy audit crypto demo completion' ;;
         'agent') words='register list show suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
+        'trust') words='publish' ;;
         'policy') words='activate show check' ;;
         'audit') words='verify checkpoint export import replay' ;;
+        'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id spiffe-bundle' ;;
     esac
 }
 
@@ -28,18 +30,24 @@ _nhictl_options() { # all options of a verb
         'task show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token issue') words='--task --audience --ttl --instance --uses --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto jwks-lint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto spiffe-id') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
     esac
 }
@@ -63,13 +71,16 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'task close':--reason) kind=text ;;
         'task kill':--reason) kind=text ;;
         'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses) kind=text ;;
+        'token issue':--profile) kind='is at+jwt jwt-svid' ;;
         'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at) kind=text ;;
         'token verify':--token-file) kind=file ;;
+        'token verify':--profile) kind='is at+jwt jwt-svid' ;;
         'token inspect':--token-file) kind=file ;;
         'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--reason) kind=text ;;
         'token revoke':--token-file) kind=file ;;
         'token list':--task | 'token list':--agent | 'token list':--at) kind=text ;;
         'token show':--at) kind=text ;;
+        'trust publish':--out) kind=directory ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
@@ -80,6 +91,11 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--keys) kind=file ;;
         'audit replay':--view) kind='is timeline tree' ;;
+        'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
+        'crypto jwks-lint':--batch) kind=file ;;
+        'crypto jwk-thumbprint':--batch) kind=file ;;
+        'crypto spiffe-id':--batch) kind=file ;;
+        'crypto spiffe-bundle':--batch) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
         *:-o | *:--output) kind='is table json jsonl csv tsv markdown' ;;
@@ -102,6 +118,11 @@ _nhictl_argument() { # what the argument of that number is
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'crypto jws-verify':0) kind=file ;;
+        'crypto jwks-lint':0) kind=file ;;
+        'crypto jwk-thumbprint':0) kind=file ;;
+        'crypto spiffe-id':0) kind=text ;;
+        'crypto spiffe-bundle':0) kind=file ;;
         'completion':0) kind='is bash zsh fish' ;;
     esac
 }

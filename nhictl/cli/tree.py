@@ -53,6 +53,12 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("token.show", "show one issued token by its jti"),
         },
     ),
+    "trust": Noun(
+        "give others what they need to check our tokens",
+        {
+            "publish": Verb("trust.publish", "write public keys and metadata into a folder that is served"),
+        },
+    ),
     "policy": Noun(
         "put rules in force and ask what they decide",
         {

@@ -113,7 +113,7 @@ class House:
         """The connection, opened and checked at first use."""
         if self._db is None:
             self.check()
-            self._db = sqlite.open_existing(self.database)
+            self._db = sqlite.open_existing(self.database, self.home / LOCK, self.lock_timeout)
         return self._db
 
     def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer) -> None:

@@ -1,4 +1,4 @@
-"""`token issue`: one token for one task, one instance, one audience, never outliving the task."""
+"""`token issue`: one token of one profile for one task, one instance, one audience, never outliving the task."""
 
 from __future__ import annotations
 
@@ -40,16 +40,17 @@ def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
 
 def issue_token(
     house: House, task: str, audience: str, *, ttl_s: int | None = None, instance: str | None = None,
-    uses: int | None = None,
+    uses: int | None = None, kind: str = profile.AT_JWT,
 ) -> tuple[Issued, Head]:  # fmt: skip
-    """Issue a token and return it with the log head after its record.
+    """Issue a token of profile `kind` and return it with the log head after its record.
 
     NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive agent, another instance or
     a spent token budget. The life is cut at the task's deadline.
     """
     check_audience(audience)
-    if ttl_s is not None and not 1 <= ttl_s <= profile.MAX_TTL_S:
-        raise InputError(f"a token lives 1 to {profile.MAX_TTL_S} s", code="invalid_ttl")
+    longest = profile.MAX_TTL_S[profile.known(kind)]
+    if ttl_s is not None and not 1 <= ttl_s <= longest:
+        raise InputError(f"a token of profile {kind} lives 1 to {longest} s", code="invalid_ttl")
     if uses is not None and not 1 <= uses <= MAX_USES:
         raise InputError(f"--uses {uses} is not 1 to {MAX_USES}", code="usage")
     key, private = _signing_key(house)
@@ -70,10 +71,10 @@ def issue_token(
             b64.encode(jti), row.name, row.instance, doc["scope"], policies.active_digest(act.house), doc["principal"],
             act.head().to_json(seq=False),
         )  # fmt: skip
-        payload = strict_json.dumps(profile.claims(grant)).encode()
-        token = jws.sign(profile.header(key.kid), payload, private)
+        body = profile.svid_claims(grant) if kind == profile.JWT_SVID else profile.claims(grant)
+        token = jws.sign(profile.header(key.kid, kind), strict_json.dumps(body).encode(), private)
         digest = sha256(token.encode()).digest()
-        ext: dict[str, Any] = {"aud": audience, "exp": expires, "kid": key.kid}
+        ext: dict[str, Any] = {"aud": audience, "exp": expires, "kid": key.kid, "profile": kind}
         if uses is not None:
             ext["uses"] = uses
         seq = act.record(

@@ -30,7 +30,7 @@ LATEST = agent_table.LATEST
 
 
 class Question(NamedTuple):
-    """A token, who asks, and the call asked about, if any. `at_us` None is now."""
+    """A token, who asks, the call asked about, if any, and the profile the token has to be of. `at_us` None is now."""
 
     token: bytes
     audience: str
@@ -39,6 +39,7 @@ class Question(NamedTuple):
     resource: str | None = None
     context: dict[str, Any] | None = None
     at_us: int | None = None
+    kind: str = profile.AT_JWT
 
 
 class _Seen:
@@ -110,14 +111,14 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
     seen = _Seen()
     try:
         issuer = house.issuer()
-        parsed = compact.parse(asked.token, profile.TYP, issuer.algorithms)
-        claims.check_signature(parsed, {issuer.iss: issuer})
-        claims.check_types(parsed.claims)
+        parsed = compact.parse(asked.token, profile.TYPS[profile.known(asked.kind)], issuer.algorithms)
+        claims.check_signature(parsed, claims.choose_issuer(parsed.claims, (issuer,), asked.kind))
+        claims.check_types(parsed.claims, asked.kind)
         seen.claims = parsed.claims
-        claims.check_times(parsed.claims, now_us)
+        claims.check_times(parsed.claims, now_us, asked.kind)
         claims.check_audience(parsed.claims, asked.audience)
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
-        facts = _facts(house, parsed, now_us, below, seen)
+        facts = _facts(house, asked.kind, parsed, now_us, below, seen)
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
@@ -126,7 +127,7 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
         state.check_uses(facts, consume=consume)
         state.check_task(facts)
         if asked.tool is not None:
-            _check_scope(house, asked, parsed.claims, below)
+            _check_scope(house, asked, parsed.claims, below, seen)
             _check_policy(house, asked, now_us, below, seen)
     except RejectedError as e:
         source = "store" if e.step >= 14 else "none"
@@ -135,7 +136,9 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
     return Verdict("valid", step, claims=parsed.claims, source="store", decision=seen.decision), seen
 
 
-def _facts(house: House, parsed: compact.Parsed, now_us: int, below: int, seen: _Seen) -> state.Facts:
+def _facts(
+    house: House, kind: str, parsed: compact.Parsed, now_us: int, below: int, seen: _Seen
+) -> state.Facts:  # fmt: skip
     db, mine = house.db, parsed.claims
     name = spiffe.agent_name(mine["sub"], house.meta["trust_domain"])
     seen.agent = agent_table.by_name(db, name, below) if name else None
@@ -152,24 +155,37 @@ def _facts(house: House, parsed: compact.Parsed, now_us: int, below: int, seen: 
     of_agent = seen.task.agent if seen.task else 0
     own = row.revoked is not None and row.revoked < below
     cut = work.cut_at(db, of_agent, row.task, row.seq, below) is not None
-    named = mine.get("nhictl", {}).get("log")
-    size = named.get("size") if isinstance(named, dict) else None
-    head_ok = (
-        isinstance(named, dict) and named.get("chain") == house.meta["chain"]
-        and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= row.seq
-    )  # fmt: skip
-    same = (
-        seen.task is not None and seen.agent is not None and of_agent == seen.agent.id and seen.task.name == mine["txn"]
-    )
+    same = seen.task is not None and seen.agent is not None and of_agent == seen.agent.id
+    if kind == profile.JWT_SVID:
+        head_ok = True  # it names neither log nor task: that this store holds its digest says the same of both
+    else:
+        head_ok = _contains(house, mine.get("nhictl", {}).get("log"), row.seq)
+        same = same and seen.task is not None and seen.task.name == mine["txn"]
     return state.Facts(
         agent, "revoked" if own or cut else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
         head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
     )  # fmt: skip
 
 
-def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int) -> None:
-    """Step 19, second half: the call lies inside `authorization_details`, then inside `scope`."""
-    entries = profile.boxes(mine.get("authorization_details", []))
+def _contains(house: House, named: Any, seq: int) -> bool:
+    """Whether the log head a token names is of our log, before the record of its issue."""
+    size = named.get("size") if isinstance(named, dict) else None
+    return (
+        isinstance(named, dict) and named.get("chain") == house.meta["chain"]
+        and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= seq
+    )  # fmt: skip
+
+
+def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int, seen: _Seen) -> None:
+    """Step 19, second half: the call lies inside `authorization_details`, then inside `scope`.
+
+    A JWT-SVID carries neither; the scope of its task, of which those are copies, decides in their place.
+    """
+    carried = asked.kind != profile.JWT_SVID
+    if carried:
+        entries = profile.boxes(mine.get("authorization_details", []))
+    else:
+        entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
     if entries is None:
         raise RejectedError(19, "constraint_unknown", "an authorization detail of another kind")
     boxes = [box_from_mapping(entry, stored=True) for entry in entries]
@@ -178,7 +194,7 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
     verdict = scope_verdict(boxes, policy, tool, asked.args or {}, asked.resource)
     if not verdict.covered:
         raise RejectedError(19, verdict.reason or "authz_insufficient", policies.why_outside(tool, verdict.near))
-    if not any(Glob(pattern).matches(tool) for pattern in mine.get("scope", "").split(" ")):
+    if carried and not any(Glob(pattern).matches(tool) for pattern in mine.get("scope", "").split(" ")):
         raise RejectedError(19, "scope_insufficient")
 
 
@@ -217,6 +233,8 @@ def _count(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> Verdict:
 def _record(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> None:
     kind = "token.used" if verdict.valid else "token.denied"
     ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step}
+    if asked.kind != profile.AT_JWT:
+        ext["profile"] = asked.kind
     fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}
     known = seen.token is not None and seen.claims is not None
     if known and seen.task is not None and seen.token is not None and seen.agent is not None:

@@ -41,5 +41,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE policy_version (seq INTEGER PRIMARY KEY, digest TEXT NOT NULL)",
         "CREATE TABLE imported (digest TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # the folders that hold our public keys, each with the record that last said what is in it
+        "CREATE TABLE publication (folder TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+        # every content the SPIFFE bundle has had, by its spiffe_sequence
+        "CREATE TABLE bundle (sequence INTEGER PRIMARY KEY, digest TEXT NOT NULL, seq INTEGER NOT NULL)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

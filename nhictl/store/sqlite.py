@@ -54,8 +54,12 @@ def create(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_existing(path: Path) -> sqlite3.Connection:
-    """Open the database of a home that has one; refuse a missing, loose, damaged, older or newer one (exit 6)."""
+def open_existing(path: Path, lock: Path | None = None, timeout: float = 0) -> sqlite3.Connection:
+    """Open the database of a home that has one; refuse a missing, loose, damaged or newer one (exit 6).
+
+    An older one is migrated under the writers' lock, the file `lock`, waiting for it up to `timeout` seconds; without
+    one it is refused too.
+    """
     files.check_file(path)
     for side in ("-wal", "-shm"):
         beside = path.with_name(path.name + side)
@@ -64,24 +68,43 @@ def open_existing(path: Path) -> sqlite3.Connection:
     with guarded("open the database"):
         connection = _connect(path)
         try:
-            _check_schema(connection, path)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version < 1:
+                raise UnsafeError(f"`{path}` is not a finished nhictl database", code="home_incomplete")
+            if version < VERSION:
+                if lock is None:
+                    raise UnsafeError(f"the database has schema {version}, not {VERSION}", code="schema_older")
+                _migrate_in_turn(connection, path, lock, timeout)
+            elif version > VERSION:
+                raise _newer(version)
         except BaseException:
             connection.close()  # a database that is refused is left as it was, without a log beside it
             raise
     return connection
 
 
-def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise UnsafeError(
-            f"the database has schema {version}, this nhictl knows {VERSION}", code="schema_newer",
-            hint="use the newer nhictl that wrote it",
-        )  # fmt: skip
-    if version < 1:
-        raise UnsafeError(f"`{path}` is not a finished nhictl database", code="home_incomplete")
-    if version < VERSION:
-        _migrate(connection, version)
+def _newer(version: int) -> UnsafeError:
+    return UnsafeError(
+        f"the database has schema {version}, this nhictl knows {VERSION}", code="schema_newer",
+        hint="use the newer nhictl that wrote it",
+    )  # fmt: skip
+
+
+def _migrate_in_turn(connection: sqlite3.Connection, path: Path, lock: Path, timeout: float) -> None:
+    """Migrate as the only writer. Whoever had the lock before may have done it already, and more than we know."""
+    from nhictl.store.lock import WriteLock
+
+    turn = WriteLock(lock)
+    turn.acquire(timeout)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise _newer(version)
+        if version < VERSION:
+            backup(connection, path.with_name(f"before-schema-{version + 1}.db"))
+            _migrate(connection, version)
+    finally:
+        turn.release()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -96,10 +119,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    if version:
-        _backup(connection, version)
     connection.execute("BEGIN EXCLUSIVE")
     try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != version:
+            raise UnsafeError("the schema was changed by a writer that holds no lock", code="schema_changed")
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 connection.execute(statement)
@@ -110,13 +133,22 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         raise
 
 
-def _backup(connection: sqlite3.Connection, version: int) -> None:
-    """A copy beside the file before the schema changes, by SQLite's own backup."""
-    row = connection.execute("PRAGMA database_list").fetchone()
-    target = Path(row[2]).with_name(f"before-schema-{version + 1}.db")
-    files.write_new(target, b"")
-    copy = sqlite3.connect(target)
+def backup(connection: sqlite3.Connection, target: Path) -> None:
+    """A whole copy at `target`, mode 0600 and durable, by SQLite's own backup; one that was there is replaced.
+
+    Until it is complete it has another name, so that what bears this one can be restored.
+    """
+    unfinished = target.with_name(target.name + ".unfinished")
     try:
-        connection.backup(copy)
-    finally:
-        copy.close()
+        unfinished.unlink(missing_ok=True)
+        files.write_new(unfinished, b"")
+        copy = sqlite3.connect(unfinished)
+        try:
+            connection.backup(copy)
+        finally:
+            copy.close()
+        unfinished.rename(target)
+        files.sync_directory(target.parent)
+    except (OSError, sqlite3.Error) as e:
+        unfinished.unlink(missing_ok=True)
+        raise UnavailableError(f"cannot back up the database to `{target}` before migrating it: {e}") from e

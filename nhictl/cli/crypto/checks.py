@@ -20,11 +20,11 @@ Batch = Annotated[str | None, typer.Option("--batch", metavar="FILE", help="ques
 Line = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def ask_one(name: str, given: str | None, batch: str | None, line: Line) -> Reply | None:
+def ask_one(name: str, schema: str, given: str | None, batch: str | None, line: Line) -> Reply | None:
     """The reply of `--batch`, or None when the one thing called `name` was given; InputError for both or neither."""
     if (given is None) == (batch is None):
         raise InputError(f"give one thing: {name}, or --batch FILE", code="usage")
-    return None if batch is None else Reply(None, answers(batch, line))
+    return None if batch is None else Reply(None, answers(batch, schema, line))
 
 
 def json_file(name: str) -> Any:

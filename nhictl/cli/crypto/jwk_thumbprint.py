@@ -11,6 +11,8 @@ from nhictl.cli.main import Reply
 from nhictl.cli.session import session
 from nhictl.ops.crypto_checks import thumbprint, thumbprint_line
 
+SCHEMA = "nhictl.thumbprint/v1"
+
 
 def command(
     file: Annotated[
@@ -22,9 +24,9 @@ def command(
 
     Example: nhictl crypto jwk-thumbprint key.json
     """
-    if (done := ask_one("FILE", file, batch, thumbprint_line)) is not None:
+    if (done := ask_one("FILE", SCHEMA, file, batch, thumbprint_line)) is not None:
         return done
     body = thumbprint(json_file(file or "-"))
     if not body["valid"] and session().format() is None:
         return refused(body)
-    return verdict("nhictl.thumbprint/v1", body, "", body.get("thumbprint"))
+    return verdict(SCHEMA, body, "", body.get("thumbprint"))

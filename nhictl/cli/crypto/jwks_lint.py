@@ -10,6 +10,8 @@ from nhictl.cli.crypto.checks import Batch, ask_one, findings, json_file
 from nhictl.cli.main import Reply
 from nhictl.ops.crypto_checks import lint_jwks, lint_jwks_line
 
+SCHEMA = "nhictl.jwks_lint/v1"
+
 
 def command(
     file: Annotated[
@@ -25,6 +27,6 @@ def command(
 
     Example: nhictl crypto jwks-lint jwks.json
     """
-    if (done := ask_one("FILE", file, batch, lint_jwks_line)) is not None:
+    if (done := ask_one("FILE", SCHEMA, file, batch, lint_jwks_line)) is not None:
         return done
-    return findings("nhictl.jwks_lint/v1", lint_jwks(json_file(file or "-")), "set")
+    return findings(SCHEMA, lint_jwks(json_file(file or "-")), "set")

@@ -13,6 +13,8 @@ from nhictl.cli.session import read_input
 from nhictl.errors import InputError
 from nhictl.ops.crypto_checks import MAX_INPUT, verify_jws, verify_jws_line
 
+SCHEMA = "nhictl.jws/v1"
+
 
 def command(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="where the compact JWS is; - for stdin")] = "-",
@@ -29,7 +31,7 @@ def command(
 
     Example: nhictl crypto jws-verify --jwk key.json --raw <message.jws
     """
-    if (done := ask_one("a JWS and its --jwk FILE", jwk, batch, verify_jws_line)) is not None:
+    if (done := ask_one("a JWS and its --jwk FILE", SCHEMA, jwk, batch, verify_jws_line)) is not None:
         if raw or file != "-":
             raise InputError("--raw and FILE go with a single JWS, not with --batch", code="usage")
         return done
@@ -37,7 +39,7 @@ def command(
         raise InputError("the key and the JWS cannot both come from stdin", code="usage", hint="name a FILE for one")
     body, payload = verify_jws(json_file(jwk or "-"), read_input(file, MAX_INPUT))
     if not raw:
-        return verdict("nhictl.jws/v1", body, f"valid: signed by this key with {body.get('alg')}")
+        return verdict(SCHEMA, body, f"valid: signed by this key with {body.get('alg')}")
     if not body["valid"]:
         return refused(body)
     sys.stdout.flush()

@@ -10,6 +10,8 @@ from nhictl.cli.crypto.checks import Batch, ask_one, findings, json_file
 from nhictl.cli.main import Reply
 from nhictl.ops.crypto_checks import lint_bundle, lint_bundle_line
 
+SCHEMA = "nhictl.spiffe_bundle_lint/v1"
+
 
 def command(
     file: Annotated[
@@ -24,6 +26,6 @@ def command(
 
     Example: nhictl crypto spiffe-bundle spiffe-bundle.json
     """
-    if (done := ask_one("FILE", file, batch, lint_bundle_line)) is not None:
+    if (done := ask_one("FILE", SCHEMA, file, batch, lint_bundle_line)) is not None:
         return done
-    return findings("nhictl.spiffe_bundle_lint/v1", lint_bundle(json_file(file or "-")), "bundle")
+    return findings(SCHEMA, lint_bundle(json_file(file or "-")), "bundle")

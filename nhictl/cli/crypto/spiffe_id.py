@@ -11,6 +11,8 @@ from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input
 from nhictl.ops.crypto_checks import MAX_INPUT, check_spiffe_id, spiffe_id_line
 
+SCHEMA = "nhictl.spiffe_id/v1"
+
 
 def command(
     value: Annotated[
@@ -22,9 +24,9 @@ def command(
 
     Example: nhictl crypto spiffe-id spiffe://example.org/agent/report-bot
     """
-    if (done := ask_one("ID", value, batch, spiffe_id_line)) is not None:
+    if (done := ask_one("ID", SCHEMA, value, batch, spiffe_id_line)) is not None:
         return done
     text = read_input("-", MAX_INPUT).removesuffix(b"\n").decode("utf-8", "replace") if value == "-" else value or ""
     body = check_spiffe_id(text)
     path = f", path {body['path']}" if body.get("path") else ", no path"
-    return verdict("nhictl.spiffe_id/v1", body, f"valid: trust domain {body.get('trust_domain')}{path}")
+    return verdict(SCHEMA, body, f"valid: trust domain {body.get('trust_domain')}{path}")

@@ -19,14 +19,19 @@ def command(
     ttl: Annotated[str | None, typer.Option("--ttl", metavar="5m", help="how long it lives; at most 1h")] = None,
     instance: Annotated[str | None, typer.Option("--instance", metavar="ID", help="has to be the task's own")] = None,
     uses: Annotated[int | None, typer.Option("--uses", metavar="N", help="how often it may be consumed")] = None,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it is")
+    ] = "at+jwt",
 ) -> Result:
     """Issue a short-lived token for a task and print it. Its record is durable before it is printed.
+
+    A jwt-svid says who its holder is, for SPIFFE relying parties, and nothing of what it may do; it lives at most 5m.
 
     Example: TOKEN=$(nhictl token issue --task $TASK --audience https://api.example.org --ttl 5m)
     """
     house = session().house()
     made, head = issue_token(
-        house, task, audience, ttl_s=seconds("--ttl", ttl) if ttl else None, instance=instance, uses=uses
+        house, task, audience, ttl_s=seconds("--ttl", ttl) if ttl else None, instance=instance, uses=uses, kind=profile
     )
     _deliverable(made.jti)
     body = {"token": made.token, "jti": made.jti, "task": made.task, "expires": made.expires, "log": head.to_json()}

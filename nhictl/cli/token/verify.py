@@ -31,10 +31,13 @@ def command(
     live: Annotated[
         bool, typer.Option("--consume", help="live: checked, counted and recorded in one transaction")
     ] = False,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it has to be")
+    ] = "at+jwt",
 ) -> Reply:
     """Verify a token, and with --tool whether it allows that call. Exit 0 valid, 1 refused, 3 cannot be decided.
 
-    Without --consume nothing is written, and the answer says so.
+    Without --consume nothing is written, and the answer says so. For a jwt-svid the task's scope decides about a call.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
@@ -45,7 +48,7 @@ def command(
     house = session().house()
     data = _token(token_file)
     claimed = reading.context(pairs("--context", context))
-    question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at))
+    question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile)
     body: dict[str, Any]
     if live:
         verdict, head = consume(house, question)
@@ -80,5 +83,6 @@ def _sentence(body: dict[str, Any], tool: str | None) -> str:
         claims = body["claims"]
         word = f"allowed: {tool} by" if tool else "valid:"
         until = reading.rfc3339(claims["exp"])
-        return f"{word} {claims['client_id']} for task {claims['txn']}, token good until {until}"
+        who = f"{claims['client_id']} for task {claims['txn']}" if "txn" in claims else claims["sub"]
+        return f"{word} {who}, token good until {until}"
     return f"{'denied' if tool else 'refused'} at step {body['step']}: {body['reason']}{why}"

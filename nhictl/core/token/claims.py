@@ -6,22 +6,25 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import jws
 from nhictl.core.token.compact import Parsed
+from nhictl.core.token.profile import AT_JWT, JWT_SVID, MAX_TTL_S
 from nhictl.core.token.verdict import RejectedError
 
 LEEWAY_S: Final = 30
-MAX_LIFETIME_S: Final = 3600
 MAX_BOUND_LIFETIME_S: Final = 14400
 _LAST_SECOND: Final = 253402300799
 _Kinds = tuple[tuple[str, type], ...]
-_REQUIRED: Final[_Kinds] = (
-    ("exp", int),
-    ("aud", str),
-    ("sub", str),
-    ("client_id", str),
-    ("iat", int),
-    ("jti", str),
-    ("txn", str),
-)
+_REQUIRED: Final[dict[str, _Kinds]] = {
+    AT_JWT: (
+        ("exp", int),
+        ("aud", str),
+        ("sub", str),
+        ("client_id", str),
+        ("iat", int),
+        ("jti", str),
+        ("txn", str),
+    ),
+    JWT_SVID: (("exp", int), ("aud", str), ("sub", str), ("iat", int), ("jti", str)),
+}
 _OPTIONAL: Final[_Kinds] = (
     ("nbf", int),
     ("scope", str),
@@ -41,14 +44,26 @@ class Issuer(NamedTuple):
     algorithms: frozenset[str]
 
 
-def check_signature(parsed: Parsed, issuers: dict[str, Issuer]) -> Issuer:
-    """Steps 8 to 10. The issuer is found before a key is looked for, and only its keys are."""
-    iss = parsed.claims.get("iss")
-    if iss is None:
+def choose_issuer(claims: dict[str, Any], issuers: tuple[Issuer, ...], kind: str = AT_JWT) -> Issuer:
+    """Step 8. A JWT-SVID names no issuer: the trust domain of its `sub` does, and an `iss` it has may not disagree."""
+    iss = claims.get("iss")
+    if kind == JWT_SVID:
+        sub = claims.get("sub")
+        if not isinstance(sub, str) or not sub.startswith("spiffe://"):
+            raise RejectedError(8, "iss_missing", "no issuer: `sub` names no trust domain")
+        domain = sub.removeprefix("spiffe://").partition("/")[0]
+        found = [each for each in issuers if each.trust_domain == domain and iss in (None, each.iss)]
+    elif iss is None:
         raise RejectedError(8, "iss_missing")
-    issuer = issuers.get(iss) if isinstance(iss, str) else None
-    if issuer is None:
+    else:
+        found = [each for each in issuers if each.iss == iss]
+    if len(found) != 1:
         raise RejectedError(8, "iss_untrusted")
+    return found[0]
+
+
+def check_signature(parsed: Parsed, issuer: Issuer) -> None:
+    """Steps 9 and 10. Only a key of the issuer that was chosen before counts."""
     kid = parsed.header.get("kid")
     if not isinstance(kid, str) or not kid:
         raise RejectedError(9, "kid_missing")
@@ -66,7 +81,6 @@ def check_signature(parsed: Parsed, issuers: dict[str, Issuer]) -> Issuer:
         raise RejectedError(9, "key_revoked")
     if not jws.verify(parsed.signed, parsed.signature, key):
         raise RejectedError(10, "signature_invalid")
-    return issuer
 
 
 def _typed(claims: dict[str, Any], name: str, kind: type) -> None:
@@ -77,20 +91,20 @@ def _typed(claims: dict[str, Any], name: str, kind: type) -> None:
         raise RejectedError(11, f"claim_type:{name}", "outside the years 1970 to 9999")
 
 
-def check_types(claims: dict[str, Any]) -> None:
+def check_types(claims: dict[str, Any], kind: str = AT_JWT) -> None:
     """Step 11. `aud` is looked at in step 13, where a list has its own reason."""
-    for name, kind in _REQUIRED:
+    for name, wanted in _REQUIRED[kind]:
         if name not in claims:
             raise RejectedError(11, f"claim_missing:{name}")
         if name == "aud" and isinstance(claims["aud"], list):
             continue
-        _typed(claims, name, kind)
-    for name, kind in _OPTIONAL:
+        _typed(claims, name, wanted)
+    for name, wanted in _OPTIONAL:
         if name in claims:
-            _typed(claims, name, kind)
+            _typed(claims, name, wanted)
 
 
-def check_times(claims: dict[str, Any], now_us: int, leeway_s: int = LEEWAY_S) -> None:
+def check_times(claims: dict[str, Any], now_us: int, kind: str = AT_JWT, leeway_s: int = LEEWAY_S) -> None:
     """Step 12: half-open life, `now == exp` is expired; the same leeway on all three clocks."""
     iat, exp = claims["iat"], claims["exp"]
     leeway_us = leeway_s * 1_000_000
@@ -102,7 +116,7 @@ def check_times(claims: dict[str, Any], now_us: int, leeway_s: int = LEEWAY_S) -
         raise RejectedError(12, "iat_in_future", f"by {iat - now_us // 1_000_000} s")
     if iat > exp:
         raise RejectedError(12, "exp_before_iat")
-    longest = MAX_BOUND_LIFETIME_S if "cnf" in claims else MAX_LIFETIME_S
+    longest = MAX_BOUND_LIFETIME_S if kind == AT_JWT and "cnf" in claims else MAX_TTL_S[kind]
     if exp - iat > longest:
         raise RejectedError(12, "lifetime_too_long", f"{exp - iat} s, at most {longest}")
 

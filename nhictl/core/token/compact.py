@@ -58,21 +58,27 @@ def split(token: bytes, limit: int = MAX_TOKEN) -> tuple[bytes, list[bytes]]:
         raise RejectedError(2, "token_bad_base64", str(e)) from e
 
 
-def parse(token: bytes, typ: str, algorithms: frozenset[str]) -> Parsed:
-    """Steps 1 to 7 for a token of our own profile; RejectedError says which refused."""
+def parse(token: bytes, typs: tuple[str | None, ...], algorithms: frozenset[str]) -> Parsed:
+    """Steps 1 to 7 for a token of one of our profiles, `profile.TYPS`; RejectedError says which refused."""
     text, (raw_header, raw_claims, signature) = split(token)
     header = json_object(raw_header, 3, "header")
     check_header(header)
     if extra := sorted(header.keys() - {"alg", "typ", "kid"}):
         raise RejectedError(4, "header_unexpected", f"header `{extra[0]}`")
-    if "typ" not in header:
-        raise RejectedError(5, "typ_missing")
-    given = header["typ"]
-    if not isinstance(given, str) or given.lower().removeprefix("application/") != typ:
-        raise RejectedError(5, "typ_mismatch", f"expected {typ}")
+    _check_typ(header, typs)
     check_alg(header, algorithms)
     claims = json_object(raw_claims, 7, "claims")
     return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
+
+
+def _check_typ(header: dict[str, Any], typs: tuple[str | None, ...]) -> None:
+    if "typ" not in header:
+        if None not in typs:
+            raise RejectedError(5, "typ_missing")
+        return
+    given = header["typ"]
+    if not isinstance(given, str) or given.lower().removeprefix("application/") not in typs:
+        raise RejectedError(5, "typ_mismatch", f"expected {' or '.join(filter(None, typs))}")
 
 
 def check_header(header: dict[str, Any]) -> None:

@@ -1,13 +1,23 @@
-"""The per-task token (`at+jwt`, RFC 9068): its header, its claims, and how scope boxes stand in them (RFC 9396)."""
+"""The two token profiles: their headers, their claims, and how scope boxes stand in them (RFC 9396).
+
+`at+jwt` (RFC 9068) is the per-task token and the default. `jwt-svid` (SPIFFE) says who the holder is and nothing about
+what it may do; it is issued for a task all the same, and ends with it. No token is of both: their `typ` excludes it.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-TYP: Final = "at+jwt"
+from nhictl.errors import InputError
+
+AT_JWT: Final = "at+jwt"
+JWT_SVID: Final = "jwt-svid"
+TYPS: Final[dict[str, tuple[str | None, ...]]] = {AT_JWT: ("at+jwt",), JWT_SVID: ("jwt", "jose", None)}
+"""What `typ` may be, by profile, in lower case; None: it may be missing (JWT-SVID §2)."""
 DETAIL: Final = "nhictl_resource_access"
 DEFAULT_TTL_S: Final = 300
-MAX_TTL_S: Final = 3600
+MAX_TTL_S: Final = {AT_JWT: 3600, JWT_SVID: 300}
+"""The longest life of a bearer token, by profile."""
 
 
 class Grant(NamedTuple):
@@ -28,9 +38,18 @@ class Grant(NamedTuple):
     head: dict[str, Any]
 
 
-def header(kid: str) -> dict[str, str]:
+def known(kind: str) -> str:
+    """The profile as it was given; InputError (2) for one this version does not have."""
+    if kind not in TYPS:
+        raise InputError(
+            f"no token profile `{kind}` in this version", code="usage", hint=f"one of {', '.join(TYPS)}"
+        )  # fmt: skip
+    return kind
+
+
+def header(kid: str, kind: str = AT_JWT) -> dict[str, str]:
     """Exactly `alg`, `typ`, `kid`."""
-    return {"alg": "ES256", "typ": TYP, "kid": kid}
+    return {"alg": "ES256", "typ": "JWT" if kind == JWT_SVID else AT_JWT, "kid": kid}
 
 
 def details(scope: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,4 +101,15 @@ def claims(grant: Grant) -> dict[str, Any]:
         "scope": " ".join(tools),
         "authorization_details": details(grant.scope),
         "nhictl": own,
+    }
+
+
+def svid_claims(grant: Grant) -> dict[str, Any]:
+    """The claims of a JWT-SVID: who, for whom, until when, under which jti. What it may do stands with the task."""
+    return {
+        "sub": grant.subject,
+        "aud": grant.audience,
+        "iat": grant.issued,
+        "exp": grant.expires,
+        "jti": grant.jti,
     }

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from crypto_keys import ec_jwk, ec_private, ed_jwk, rsa_jwk, rsa_private
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from nhictl.ops.crypto_checks import lint_bundle
+from tests.core.token.crypto_keys import ec_jwk, ec_private, ed_jwk, rsa_jwk, rsa_private
 
 
 def certificate(alg: str, *, ca: bool | None = True, sign: bool | None = None, called: str = "test") -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-from crypto_keys import compact, ec_jwk, ed448_jwk, ed_jwk, pair, rsa_jwk, rsa_private, uint
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nhictl.core.token import algorithms, b64, jwk, jws
 from nhictl.ops.crypto_checks import lint_jwks, thumbprint, verify_jws
+from tests.core.token.crypto_keys import compact, ec_jwk, ed448_jwk, ed_jwk, pair, rsa_jwk, rsa_private, uint
 
 GONE: Final = object()
 P: Final = (1 << 255) - 19

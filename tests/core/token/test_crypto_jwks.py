@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-from crypto_keys import ec_jwk, ed_jwk, rsa_jwk, rsa_private
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nhictl.core.token.jwks import MAX_KEYS
 from nhictl.ops.crypto_checks import lint_bundle, lint_jwks
+from tests.core.token.crypto_keys import ec_jwk, ed_jwk, rsa_jwk, rsa_private
 
 ONE: Final = {**ec_jwk("ES256"), "kid": "one", "alg": "ES256", "use": "sig"}
 TWO: Final = {**ed_jwk(), "kid": "two", "alg": "EdDSA"}

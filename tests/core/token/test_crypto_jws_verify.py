@@ -9,7 +9,14 @@ from typing import Any
 
 import jwt
 import pytest
-from crypto_keys import (
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nhictl.core.token import algorithms, b64, jwk
+from nhictl.ops.crypto_checks import MAX_INPUT, verify_jws
+from tests.core.token.crypto_keys import (
     EC_CURVES,
     EVERY_ALG,
     HASHES,
@@ -24,13 +31,6 @@ from crypto_keys import (
     rsa_private,
     uint,
 )  # fmt: skip
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from nhictl.core.token import algorithms, b64, jwk
-from nhictl.ops.crypto_checks import MAX_INPUT, verify_jws
 
 PAYLOAD = b"\x00any bytes\xff\n"
 

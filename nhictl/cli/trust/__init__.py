@@ -1,0 +1,1 @@
+"""`nhictl trust …`: one verb a file."""

@@ -1,0 +1,121 @@
+"""`trust publish`: the keys and metadata with which others check our tokens, as files in a folder somebody serves.
+
+Publishers take turns on a lock of their own, which they hold from reading the keys until the last file is in place, so
+that none puts older keys over newer ones. New content is written beside its place first, then recorded, then moved: a
+full disk leaves no record, and nobody reads what is not in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from nhictl.core.token import publish as trust_files
+from nhictl.errors import UnsafeError
+from nhictl.ops.act import Act, Head, transact
+from nhictl.ops.house import ALGORITHMS, House
+from nhictl.store import agents, public_files, publication, sqlite
+from nhictl.store.lock import WriteLock
+
+TURN: Final = "publish.lock"
+
+
+class Published(NamedTuple):
+    """What stands in the folder now: per file its path, hex SHA-256, and whether this call changed it."""
+
+    out: str
+    files: list[dict[str, Any]]
+    sequence: int
+    notes: list[str]
+
+    @property
+    def changed(self) -> int:
+        """How many files this call wrote."""
+        return sum(file["changed"] for file in self.files)
+
+
+class _NothingNewError(Exception):
+    """Inside the act: the folder is known and holds everything already, so nothing is to be recorded."""
+
+    def __init__(self, found: Published, head: Head) -> None:
+        super().__init__()
+        self.found = found
+        self.head = head
+
+
+def publish(house: House, out: str) -> tuple[Published, Head]:
+    """Bring a folder up to date and remember it; returns the log head after the record, if one was needed.
+
+    InputError (2) for a folder that cannot be one to publish in, UnsafeError (6) if others could change what is in it,
+    UnavailableError (7) if it cannot be written.
+    """
+    issuer = house.meta["issuer"]
+    path = public_files.locate(out)
+    _refuse_home(house, path)
+    turn = WriteLock(house.home / TURN)
+    turn.acquire(house.lock_timeout)
+    folder = public_files.PublicFolder(path)
+    try:
+        folder.open()
+        # it takes revoked keys away, and that must not wait for the clock
+        done, head = transact(house, lambda act: _record(act, folder, issuer), grants=False)
+        folder.commit()
+    except _NothingNewError as same:
+        return same.found, same.head
+    else:
+        return done, head
+    finally:
+        folder.close()
+        turn.release()
+
+
+def folders(house: House) -> list[str]:
+    """The folders that were published in: what changes keys or states publishes there again."""
+    with sqlite.guarded("read the publications"):
+        return publication.folders(house.db)
+
+
+def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Published:
+    keys = _keys(act)
+    before = publication.newest_bundle(act.db)
+    # a home that was restored from a backup may have forgotten what the folder still shows
+    standing = trust_files.read_bundle(folder.read(trust_files.BUNDLE) or b"")
+    sequence, known = standing if standing[0] > before[0] else before
+    digest = trust_files.bundle_digest(keys)
+    if digest != known:
+        sequence += 1
+    wanted = trust_files.documents(issuer, sorted(ALGORITHMS), keys, sequence)
+    changed = folder.stage(wanted)
+    out = str(folder.path)
+    found = [
+        {"path": path, "sha256": sha256(data).hexdigest(), "changed": path in changed} for path, data in wanted.items()
+    ]
+    done = Published(out, found, sequence, trust_files.notes(issuer))
+    if not changed and sequence == before[0] and out in publication.folders(act.db):
+        raise _NothingNewError(done, act.head())
+    digests = {file["path"]: f"sha256:{file['sha256']}" for file in found}
+    seq = act.record("trust.published", sealed={"folder": out}, ext={"files": digests, "spiffe_sequence": sequence})
+    publication.remember(act.db, out, seq)
+    if sequence != before[0]:
+        publication.add_bundle(act.db, sequence, digest, seq)
+    return done
+
+
+def _keys(act: Act) -> list[dict[str, str]]:
+    """The token keys that others may rely on, oldest first whatever their state: an order that no change of state moves."""
+    rows = [row for row in agents.keys(act.db, "token") if row.state in trust_files.PUBLISHED]
+    try:
+        return trust_files.public_keys([json.loads(row.public) for row in rows])
+    except (ValueError, AttributeError) as e:
+        raise UnsafeError(f"a stored public key is not one of ours: {e}", code="store_damaged") from e
+
+
+def _refuse_home(house: House, path: Path) -> None:
+    """The folder is served to everybody: the home may not be in it, nor it in the home."""
+    home, database = (public_files.locate(str(place)) for place in (house.home, house.database))
+    if path == home or home in path.parents:
+        raise public_files.refuse(path, "it is inside the home")
+    if path in home.parents or path in database.parents:
+        raise public_files.refuse(path, "the home is inside it")
