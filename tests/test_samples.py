@@ -61,6 +61,17 @@ def test_readme_files_only_story_needs_no_home(tmp_path: Path) -> None:
     assert not home.exists()
 
 
+def test_readme_trust_story(tmp_path: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "public"
+    before = shell(blocks()[2].split("nhictl task kill")[0], home, tmp_path)
+    assert before.returncode == 0, before.stderr
+    script = "TASK=$(nhictl task list -o jsonl | python3 -c 'import json; print(json.loads(input())[\"id\"])')\n"
+    done = shell(script + blocks()[4].replace("public", str(out)), home, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (out / "jwks.json").is_file()
+    assert len([line for line in done.stdout.splitlines() if line.startswith("eyJ") and line.count(".") == 2]) == 1
+
+
 def test_readme_exit_table_is_the_code(tmp_path: Path) -> None:
     from nhictl import errors
 
