@@ -35,6 +35,7 @@ CORNERS = {
         "store/keys.py",
         "ops/act.py",
         "ops/init.py",
+        "core/identity/own_key.py",
     ),
     "jwt": (),
 }

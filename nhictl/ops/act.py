@@ -163,12 +163,13 @@ def content_place(chain: str, seq: int, label: str) -> str:
 
 
 def transact(
-    house: House, decide: Callable[[Act], T], *, grants: bool = True, key: LogKey | None = None
+    house: House, decide: Callable[[Act], T], *, grants: bool = True, key: LogKey | None = None, may_rest: bool = False
 ) -> tuple[T, Head]:
     """Carry out `decide` as one act and return its answer with the head after it.
 
     `decide` reads, decides, changes state and appends at least one record, or raises, in which case nothing happened.
-    `grants` is False for what only takes authority away: that works even when the clock has gone back. Raises
+    `grants` is False for what only takes authority away: that works even when the clock has gone back. With `may_rest`
+    it may find that there is nothing to change and append nothing; then the answer comes with the head as it is. Raises
     ConflictError (lock not had), UnsafeError (`clock_regressed`), UnavailableError (`unavailable`, `outcome_unknown`).
     """
     key = key or log_key(house)
@@ -188,7 +189,10 @@ def transact(
                 act = Act(house, db, now_us, before)
                 answer = decide(act)
                 if act.seq == before.size:
-                    raise NhictlError("an act without a record")
+                    if not may_rest:
+                        raise NhictlError("an act without a record")
+                    db.execute("ROLLBACK")
+                    return answer, act.head()
                 after = act.finish(key)
         except BaseException:
             if db.in_transaction:

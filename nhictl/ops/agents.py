@@ -1,4 +1,4 @@
-"""What operations on agents share: the registered attributes as a value, lookups, JSON."""
+"""What operations on agents share: the registered attributes as a value, lookups, keys, JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nhictl.core.identity import spiffe
 from nhictl.errors import NotFoundError
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import log, sqlite
+from nhictl.store import belongings, log, sqlite
 
 
 def below_of(house: House, at_us: int | None) -> int:
@@ -25,7 +25,7 @@ def state_at(row: table.AgentRow, at_us: int) -> str:
 
 
 def find(house: House, name: str, below: int = table.LATEST) -> table.AgentRow:
-    """The agent of that name or SPIFFE ID; NotFoundError (exit 4)."""
+    """The agent of that name or SPIFFE ID; NotFoundError (exit 4). An alias names it for policy questions only."""
     short = spiffe.agent_name(name, house.meta["trust_domain"]) or name
     row = table.by_name(house.db, short, below)
     if row is None:
@@ -33,29 +33,66 @@ def find(house: House, name: str, below: int = table.LATEST) -> table.AgentRow:
     return row
 
 
-def to_json(house: House, row: table.AgentRow, at_us: int) -> dict[str, Any]:
-    """The agent as `nhictl.agent/v1` shows it."""
+def known_as(house: House, name: str, below: int = table.LATEST) -> table.AgentRow | None:
+    """The agent of that name, SPIFFE ID or alias, tried in this order; None if there is none."""
+    short = spiffe.agent_name(name, house.meta["trust_domain"]) or name
+    row = table.by_name(house.db, short, below)
+    if row is None and (ident := belongings.by_alias(house.db, name, below)) is not None:
+        row = table.by_id(house.db, ident, below)
+    return row
+
+
+def keys_at(row: table.AgentRow, at_us: int) -> list[dict[str, Any]]:
+    """The agent's own keys, the current one first: `kid`, `jwk`, `until_us` (None: no end) and `state`.
+
+    `state` is `current`, `overlap` (replaced, and good until then) or `ended`; only an ended one verifies nothing.
+    """
     doc = json.loads(row.doc)
-    expires = doc.pop("expires_us", None)
+    found = [{**old, "state": "overlap" if at_us < old["until_us"] else "ended"} for old in doc.get("old_keys", ())]
+    if doc["jwk"] is not None:
+        found.insert(0, {"kid": doc["kid"], "jwk": doc["jwk"], "until_us": None, "state": "current"})
+    return found
+
+
+def to_json(
+    house: House, row: table.AgentRow, at_us: int, below: int = table.LATEST, stopped: list[str] | None = None
+) -> dict[str, Any]:
+    """The agent as `nhictl.agent/v1` shows it; `stopped` are its suspended instances where they are known already."""
+    doc = json.loads(row.doc)
+    if stopped is None:
+        stopped = belongings.suspended(house.db, below).get(row.id, [])
+    expires = doc.get("expires_us")
     return {
         "name": row.name,
         "spiffe_id": spiffe.agent_id(house.meta["trust_domain"], row.name),
         "state": state_at(row, at_us),
-        **doc,
-        "expires": times.rfc3339(expires) if expires is not None else None,
+        **{name: doc[name] for name in ("owner", "purpose", "env", "trust", "groups", "labels", "attested")},
+        "aliases": doc.get("aliases", []),
+        "kid": doc["kid"],
+        "jwk": doc["jwk"],
+        "keys": [
+            {"kid": key["kid"], "state": key["state"], "until": _moment(key["until_us"])} for key in keys_at(row, at_us)
+        ],
+        "expires": _moment(expires),
+        "suspended_instances": stopped,
     }
+
+
+def _moment(at_us: int | None) -> str | None:
+    return times.rfc3339(at_us) if at_us is not None else None
 
 
 def show(house: House, name: str, at_us: int | None = None) -> dict[str, Any]:
     """One agent now or at a moment."""
     with sqlite.guarded("read the agents"):
-        row = find(house, name, below_of(house, at_us))
-    return to_json(house, row, house.clock() if at_us is None else at_us)
+        below = below_of(house, at_us)
+        return to_json(house, find(house, name, below), house.clock() if at_us is None else at_us, below)
 
 
 def everyone(house: House, at_us: int | None = None) -> list[dict[str, Any]]:
     """All agents now or at a moment, by name."""
     now = house.clock() if at_us is None else at_us
     with sqlite.guarded("read the agents"):
-        rows = table.everyone(house.db, below_of(house, at_us))
-    return [to_json(house, row, now) for row in rows]
+        below = below_of(house, at_us)
+        stopped = belongings.suspended(house.db, below)
+        return [to_json(house, row, now, below, stopped.get(row.id, [])) for row in table.everyone(house.db, below)]

@@ -14,7 +14,7 @@ from nhictl.errors import InputError
 from nhictl.ops import agents, policies, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, work
+from nhictl.store import belongings, sqlite, work
 
 
 class Call(NamedTuple):
@@ -92,6 +92,7 @@ class Bench:
                     return Decision("invalid_request", digest, message=f"no task `{call.task}`", field="task")
                 who = agent_table.by_id(self.house.db, row.agent, below)
                 doc = tasks.to_json(self.house, row, now, below)
+                doc["stopped"] = belongings.is_suspended(self.house.db, row.agent, row.instance, below)
             name, intent = (who.name if who else ""), doc["intent"]
             task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
         agent = self._agent(name, below)
@@ -102,17 +103,16 @@ class Bench:
     def _agent(self, name: str, below: int) -> Agent | None:
         if self._registry is not None:
             return self._registry.find(name)
-        from nhictl.core.identity import spiffe
-
-        short = spiffe.agent_name(name, self.house.meta["trust_domain"]) or name
         with sqlite.guarded("read the agents"):
-            row = agent_table.by_name(self.house.db, short, below)
+            row = agents.known_as(self.house, name, below)
         return policies.agent_facts(row) if row else None
 
 
 def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> Decision | None:
-    """The refusal of a call that its task does not cover, before any rule is asked: step 19's codes."""
+    """The refusal of a call that its task does not cover, before any rule is asked: codes of steps 14 and 19."""
     digest = policy.digest if policy else None
+    if doc["stopped"]:
+        return Decision("agent_suspended", digest, message=f"its instance `{doc['instance']}` is suspended")
     if doc["state"] != "open":
         return Decision(f"task_{doc['state']}", digest, message=f"task `{doc['id']}` is {doc['state']}")
     boxes = [box_from_mapping(entry, stored=True) for entry in doc["scope"]]

@@ -10,7 +10,7 @@ from nhictl.core import strict_json, times
 from nhictl.core.identity import spiffe
 from nhictl.core.token import b64, jws, profile
 from nhictl.errors import ConflictError, InputError, UnsafeError
-from nhictl.ops import agents, policies, tasks
+from nhictl.ops import agents, instances, policies, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
@@ -44,8 +44,9 @@ def issue_token(
 ) -> tuple[Issued, Head]:  # fmt: skip
     """Issue a token of profile `kind` and return it with the log head after its record.
 
-    NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive agent, another instance or
-    a spent token budget. The life is cut at the task's deadline.
+    NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive agent, another or a
+    suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
+    so that a verifier far away, who sees the token alone, does not trust an agent longer than we do.
     """
     check_audience(audience)
     longest = profile.MAX_TTL_S[profile.known(kind)]
@@ -61,9 +62,12 @@ def issue_token(
         if agent_table.key_state(act.db, key.id) != "active":
             raise ConflictError("the signing key was changed meanwhile", code="key_changed", hint="try again")
         issued = act.now_us // 1_000_000
+        ends_us = json.loads(agent.doc).get("expires_us")
         expires = min(issued + chosen, doc["deadline_us"] // 1_000_000)
         if expires <= issued:
             raise wrong_state("task", row.name, "closed", "its deadline has passed")
+        if ends_us is not None and (expires := min(expires, ends_us // 1_000_000)) <= issued:
+            raise wrong_state("agent", agent.name, "expired")
         jti = _new_jti(act.house)
         meta = act.house.meta
         grant = profile.Grant(
@@ -107,6 +111,7 @@ def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, age
         raise UnsafeError(f"task `{row.name}` has no agent in the database", code="store_damaged")
     if (standing := agents.state_at(agent, act.now_us)) != "active":
         raise wrong_state("agent", agent.name, standing)
+    instances.refuse_suspended(act, agent, row.instance)
     if instance is not None and instance != row.instance:
         raise ConflictError(
             f"task `{row.name}` belongs to instance `{row.instance}`", code="instance_mismatch",

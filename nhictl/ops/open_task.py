@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nhictl.core import strict_json, times
@@ -12,7 +10,7 @@ from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
 from nhictl.core.policy.box import Box
 from nhictl.errors import InputError
-from nhictl.ops import agents, tasks
+from nhictl.ops import agents, instances, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import work
@@ -45,20 +43,9 @@ def new_name(random: bytes) -> str:
     return "t-" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(75, -5, -5))
 
 
-def this_instance() -> str:
-    """One running copy of the caller, claimed by it: host, boot and session leader."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
-    except OSError:
-        boot = "unknown"
-    host = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in os.uname().nodename)
-    return f"{host}.{boot}.{os.getsid(0)}"
-
-
 def _check(order: Order) -> None:
-    for what, text in (("an intent", order.intent), ("an instance", order.instance or "x")):
-        if why := spiffe.label_fault(text, what):
-            raise InputError(f"`{text}`: {why}", code="invalid_label")
+    if why := spiffe.label_fault(order.intent, "an intent"):
+        raise InputError(f"`{order.intent}`: {why}", code="invalid_label")
     for name, text in (("purpose", order.purpose), ("principal", order.principal or "x")):
         if not text.strip() or len(text) > MAX_TEXT or not text.isprintable():
             raise InputError(f"{name} is 1 to {MAX_TEXT} printable characters", code=f"invalid_{name}")
@@ -74,14 +61,17 @@ def _check(order: Order) -> None:
 
 
 def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
-    """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive one."""
+    """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive one or a
+    suspended instance of it.
+    """
     _check(order)
-    instance = order.instance or this_instance()
+    instance = instances.chosen(order.instance)
 
     def decide(act: Act) -> dict[str, Any]:
         row = agents.find(act.house, order.agent)
         if (state := agents.state_at(row, act.now_us)) != "active":
             raise wrong_state("agent", row.name, state)
+        instances.refuse_suspended(act, row, instance.id)
         scope = [box.to_mapping() for box in order.boxes]
         deadline = act.now_us + order.deadline_s * 1_000_000
         name = new_name(act.house.random(10))
@@ -89,16 +79,25 @@ def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
             "intent": order.intent, "purpose": order.purpose, "principal": order.principal, "scope": scope,
             "deadline_us": deadline, "max_tokens": order.max_tokens, "max_calls": order.max_calls,
         }  # fmt: skip
-        task = work.add_task(act.db, name, row.id, instance, act.seq, strict_json.dumps(doc))
+        task = work.add_task(act.db, name, row.id, instance.id, act.seq, strict_json.dumps(doc))
         sealed = {"purpose": order.purpose, "scope": scope}
         if order.principal:
             sealed["principal"] = order.principal
         ext = {"intent": order.intent, "deadline": times.rfc3339(deadline), "max_tokens": order.max_tokens}
         if order.max_calls is not None:
             ext["max_calls"] = order.max_calls
+        if instance.source != "given":
+            ext["instance_from"] = instance.source
         digest = "sha256:" + sha256(content.canonical(scope)).hexdigest()
         act.record(
-            "task.opened", task_row=task, sealed=sealed, agent=row.name, inst=instance, task=name, scope=digest, ext=ext
+            "task.opened",
+            task_row=task,
+            sealed=sealed,
+            agent=row.name,
+            inst=instance.id,
+            task=name,
+            scope=digest,
+            ext=ext,
         )
         return tasks.to_json(act.house, tasks.find(act.house, name), act.now_us)
 

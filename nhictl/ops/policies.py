@@ -44,7 +44,7 @@ def agent_facts(row: agent_table.AgentRow) -> Agent:
     doc: dict[str, Any] = json.loads(row.doc)
     return Agent(
         row.name, doc["owner"], doc["purpose"], doc["env"], doc["trust"], doc["groups"], doc["labels"], row.state,
-        doc["expires_us"], attested=doc["attested"],
+        doc["expires_us"], attested=doc["attested"], aliases=doc.get("aliases", ()),
     )  # fmt: skip
 
 

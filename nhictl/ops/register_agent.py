@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nhictl.core import strict_json, times
-from nhictl.core.identity import spiffe
-from nhictl.core.token import jws
-from nhictl.errors import ConflictError, InputError, UnavailableError
-from nhictl.ops import agents
+from nhictl.core.identity import attributes, spiffe
+from nhictl.errors import ConflictError, InputError
+from nhictl.ops import agent_keys, agents
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import files
-
-MAX_TEXT = 500
+from nhictl.store import belongings
 
 
 class Registration(NamedTuple):
@@ -30,88 +26,75 @@ class Registration(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     expires_s: int | None = None
 
+    def attributes(self, now_us: int) -> dict[str, Any]:
+        """The attributes in their normal form, with the expiry counted from `now_us`."""
+        given = self._asdict() | {"labels": dict(self.labels)}
+        if self.expires_s is not None:
+            given["expires_us"] = expiry(now_us, self.expires_s)
+        return attributes.normal(given)
 
-def public_from_jwk(data: bytes, file: str) -> dict[str, Any]:
-    """The P-256 public JWK in `data`; InputError with the reason code for a private, foreign or broken one."""
+
+def expiry(now_us: int, seconds: int) -> int:
+    """The moment `seconds` from now; InputError if the calendar has none."""
+    moment = now_us + seconds * 1_000_000
     try:
-        jwk = strict_json.loads(data)
-    except strict_json.StrictJSONError as e:
-        raise InputError(f"not a JWK: {e}", file=file, line=e.line, column=e.column, code="key_malformed") from e
-    if not isinstance(jwk, dict):
-        raise InputError("not a JWK: no object", file=file, code="key_malformed")
-    try:
-        public = jws.public_jwk(jws.load_public(jwk))
-    except jws.KeyFaultError as e:
-        hint = "register the public part only" if e.reason == "key_private" else None
-        raise InputError(f"the key {e}", file=file, code=e.reason, hint=hint) from e
-    if "kid" in jwk and not isinstance(jwk["kid"], str):
-        raise InputError("the key's `kid` is no string", file=file, code="key_malformed")
-    return public
+        times.rfc3339(moment)
+    except OverflowError as e:
+        raise InputError("an expiry lies in the years 1 to 9999", code="usage") from e
+    return moment
 
 
-def _check(asked: Registration) -> None:
-    if why := spiffe.name_fault(asked.name):
-        raise InputError(f"`{asked.name}` is no agent name: {why}", code="invalid_name")
-    for what, text in (("owner", asked.owner), ("purpose", asked.purpose)):
-        if not text.strip() or len(text) > MAX_TEXT or not text.isprintable():
-            raise InputError(f"{what} is 1 to {MAX_TEXT} printable characters", code=f"invalid_{what}")
-    if not 0 <= asked.trust <= 3:
-        raise InputError(f"trust {asked.trust} is not 0 to 3", code="invalid_trust")
-    pairs = [("an environment", asked.env or "x"), *(("a group", g) for g in asked.groups)]
-    pairs += [("a label's name", key) for key, _ in asked.labels] + [("a label's value", v) for _, v in asked.labels]
-    for what, text in pairs:
-        if why := spiffe.label_fault(text, what):
-            raise InputError(f"`{text}`: {why}", code="invalid_label")
-
-
-def _write_private(path: Path, scalar: bytes, public: dict[str, str], kid: str) -> None:
-    from nhictl.core.token import b64
-
-    body = strict_json.dumps({**public, "d": b64.encode(scalar), "kid": kid, "alg": "ES256"}).encode() + b"\n"
-    try:
-        files.write_new(path, body)
-    except FileExistsError as e:
-        raise ConflictError(f"`{path}` exists already; it was not touched", code="key_file_exists") from e
-    except OSError as e:
-        raise UnavailableError(f"cannot write `{path}`: {(e.strerror or str(e)).lower()}") from e
+def check(attrs: dict[str, Any]) -> None:
+    """InputError (2) for the first attribute that is out of its limits."""
+    if found := attributes.first_fault(attrs):
+        raise InputError(found[2], code=found[1])
 
 
 def register(
-    house: House, asked: Registration, public: dict[str, Any] | None, generate_to: Path | None
+    house: House, asked: Registration, key: agent_keys.OwnKey | None = None, target: agent_keys.Target | None = None
 ) -> tuple[dict[str, Any], Head]:
-    """Register and return the agent; ConflictError if the name is taken, now or ever before.
+    """Register and return the agent; ConflictError (5) if the name is taken, now or ever before, or the key is.
 
-    With `generate_to` a key is made, its private part goes to that new 0600 file and nowhere else.
+    A key that was made here goes to `target`, once: if it cannot be written, nobody was registered.
     """
-    _check(asked)
-    scalar = None
-    if generate_to is not None:
-        scalar = jws.new_private(house.random(40))
-        public = jws.public_jwk(jws.private_from_bytes(scalar))
-    kid = jws.thumbprint(public) if public else None
+    if why := spiffe.name_fault(asked.name):
+        raise InputError(f"`{asked.name}` is no agent name: {why}", code="invalid_name")
+    check(asked.attributes(0))
 
     def decide(act: Act) -> dict[str, Any]:
-        if table.by_name(act.db, asked.name) is not None:
-            raise ConflictError(
-                f"agent `{asked.name}` exists already", code="agent_exists", hint="names are never reused"
-            )
-        expires = None if asked.expires_s is None else act.now_us + asked.expires_s * 1_000_000
-        doc = {
-            "owner": asked.owner, "purpose": asked.purpose, "env": asked.env, "trust": asked.trust,
-            "groups": list(asked.groups), "labels": dict(asked.labels), "attested": False,
-            "expires_us": expires,
-            "kid": kid, "jwk": public,
-        }  # fmt: skip
-        shown = {k: v for k, v in doc.items() if k not in ("expires_us", "purpose")}
-        if expires is not None:
-            shown["expires"] = times.rfc3339(expires)
-        shown["spiffe_id"] = spiffe.agent_id(act.house.meta["trust_domain"], asked.name)
-        seq = act.record("agent.registered", agent=asked.name, sealed={"purpose": asked.purpose}, ext=shown)
-        table.add(act.db, asked.name, seq, "active", strict_json.dumps(doc))
-        if scalar is not None and generate_to is not None and public is not None and kid is not None:
-            _write_private(generate_to, scalar, public, kid)  # last: if it fails, nobody was registered
-        row = table.by_name(act.db, asked.name)
-        assert row is not None  # noqa: S101  # just added in this transaction
-        return agents.to_json(act.house, row, act.now_us)
+        refuse_alias(act, asked.name)
+        add(act, asked.name, asked.attributes(act.now_us), key)
+        delivery.write()
+        return agents.to_json(act.house, agents.find(act.house, asked.name), act.now_us)
 
-    return transact(house, decide)
+    with agent_keys.Delivery(key, target) as delivery:
+        return transact(house, decide)
+
+
+def add(act: Act, name: str, attrs: dict[str, Any], key: agent_keys.OwnKey | None) -> None:
+    """Register inside an act, with one record: name and attributes have been checked, the aliases are free."""
+    if table.by_name(act.db, name) is not None:
+        raise ConflictError(f"agent `{name}` exists already", code="agent_exists", hint="names are never reused")
+    if key is not None:
+        agent_keys.check_free(act, key)
+    shown: dict[str, Any] = {k: attrs[k] for k in ("owner", "env", "trust", "groups", "labels", "attested")}
+    if attrs["aliases"]:
+        shown["aliases"] = attrs["aliases"]
+    own = {"kid": key.kid if key else None, "jwk": key.public if key else None}
+    shown |= own
+    if attrs["expires_us"] is not None:
+        shown["expires"] = times.rfc3339(attrs["expires_us"])
+    shown["spiffe_id"] = spiffe.agent_id(act.house.meta["trust_domain"], name)
+    seq = act.record("agent.registered", agent=name, sealed={"purpose": attrs["purpose"]}, ext=shown)
+    ident = table.add(act.db, name, seq, "active", strict_json.dumps({**attrs, **own, "old_keys": []}))
+    belongings.set_aliases(act.db, ident, seq, (), attrs["aliases"])
+    if key is not None:
+        agent_keys.claim(act, key, ident, seq)
+
+
+def refuse_alias(act: Act, name: str) -> None:
+    """ConflictError (5) if a living agent goes by `name` as an alias: one name would mean two."""
+    ident = belongings.by_alias(act.db, name)
+    row = table.by_id(act.db, ident) if ident is not None else None
+    if row is not None and row.state != "retired" and row.name != name:
+        raise ConflictError(f"`{name}` is an alias of agent `{row.name}`", code="alias_taken")

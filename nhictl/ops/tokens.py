@@ -10,7 +10,7 @@ from nhictl.errors import NotFoundError
 from nhictl.ops import agents, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, work
+from nhictl.store import belongings, sqlite, work
 
 
 def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[str, Any]:
@@ -25,9 +25,13 @@ def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[s
     else:
         task_state = tasks.state_at(task, at_us, below) if task else "unknown"
         standing = agents.state_at(agent, at_us) if agent else "unknown"
-        state = (
-            f"task_{task_state}" if task_state != "open" else "live" if standing == "active" else f"agent_{standing}"
-        )
+        stopped = agent is not None and belongings.is_suspended(house.db, agent.id, row.instance, below)
+        if task_state != "open":
+            state = f"task_{task_state}"
+        elif standing != "active":
+            state = f"agent_{standing}"
+        else:
+            state = "instance_suspended" if stopped else "live"
     return {
         "jti": b64.encode(row.jti),
         "state": state,

@@ -24,7 +24,7 @@ from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
 from nhictl.store import agents as agent_table
-from nhictl.store import log, sqlite, work
+from nhictl.store import belongings, log, sqlite, work
 
 LATEST = agent_table.LATEST
 
@@ -161,9 +161,11 @@ def _facts(
     else:
         head_ok = _contains(house, mine.get("nhictl", {}).get("log"), row.seq)
         same = same and seen.task is not None and seen.task.name == mine["txn"]
+    stopped = seen.agent is not None and belongings.is_suspended(db, seen.agent.id, row.instance, below)
     return state.Facts(
         agent, "revoked" if own or cut else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
         head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
+        stopped=row.instance if stopped else None,
     )  # fmt: skip
 
 

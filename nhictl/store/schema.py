@@ -47,5 +47,16 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # every content the SPIFFE bundle has had, by its spiffe_sequence
         "CREATE TABLE bundle (sequence INTEGER PRIMARY KEY, digest TEXT NOT NULL, seq INTEGER NOT NULL)",
     ),
+    (
+        # what belongs to one agent only: the thumbprint of an own key, for ever; an alias, from one record up to another
+        "CREATE TABLE agent_key (kid TEXT PRIMARY KEY, agent INTEGER NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID",
+        "INSERT OR IGNORE INTO agent_key (kid, agent, seq) SELECT json_extract(doc, '$.kid'), agent, seq"
+        " FROM agent_version WHERE json_extract(doc, '$.kid') IS NOT NULL ORDER BY seq",
+        "CREATE TABLE agent_alias (alias TEXT NOT NULL, seq INTEGER NOT NULL, agent INTEGER NOT NULL, ended INTEGER,"
+        " PRIMARY KEY (alias, seq)) WITHOUT ROWID",
+        # an instance without a row is active: the table holds what was ever suspended
+        "CREATE TABLE instance_version (agent INTEGER NOT NULL, instance TEXT NOT NULL, seq INTEGER NOT NULL,"
+        " state TEXT NOT NULL, PRIMARY KEY (agent, instance, seq)) WITHOUT ROWID",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -142,15 +142,18 @@ def cut_at(db: sqlite3.Connection, agent: int, task_id: int, issued_seq: int, be
 _LIVE = (
     "FROM token t JOIN task k ON k.id = t.task WHERE t.revoked IS NULL AND t.expires > ?"
     " AND k.ended IS NULL AND (? IS NULL OR k.agent = ?) AND (? IS NULL OR k.id = ?)"
+    " AND (? IS NULL OR t.instance = ?)"
     " AND NOT EXISTS (SELECT 1 FROM cutoff c WHERE c.seq > t.seq"
     " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.id)))"
 )
 
 
-def live_tokens(db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int) -> int:
-    """How many unrevoked, unexpired tokens of open tasks an agent or a task has."""
+def live_tokens(
+    db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int, instance: str | None = None
+) -> int:
+    """How many unrevoked, unexpired tokens of open tasks an agent, one of its instances, or a task has."""
     query = "SELECT count(*) " + _LIVE  # both parts are constants
-    return int(db.execute(query, (now_s, agent, agent, task_id, task_id)).fetchone()[0])
+    return int(db.execute(query, (now_s, agent, agent, task_id, task_id, instance, instance)).fetchone()[0])
 
 
 def add_policy(db: sqlite3.Connection, digest: str, compiled: bytes, files: bytes) -> None:
@@ -176,7 +179,7 @@ def active_policy(db: sqlite3.Connection, below: int = LATEST) -> tuple[int, str
 def live_rows(db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int, most: int) -> list[bytes]:
     """The jti of the first `most` tokens that `live_tokens` counts, oldest first."""
     query = "SELECT t.jti " + _LIVE + " ORDER BY t.seq LIMIT ?"  # both parts are constants
-    return [bytes(row[0]) for row in db.execute(query, (now_s, agent, agent, task_id, task_id, most))]
+    return [bytes(row[0]) for row in db.execute(query, (now_s, agent, agent, task_id, task_id, None, None, most))]
 
 
 def policy_version(db: sqlite3.Connection, below: int = LATEST) -> int | None:

@@ -12,6 +12,7 @@ _DOMAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 _SEGMENT: Final = _DOMAIN | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _ALNUM: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_INSTANCE: Final = _SEGMENT | frozenset(":/@+=")
 _SCHEME: Final = "spiffe://"
 
 
@@ -107,4 +108,14 @@ def label_fault(text: str, what: str, limit: int = 128) -> str | None:
     """Why `text` is no short printable label (instance, environment, group, intent), or None."""
     if not 1 <= len(text) <= limit or not text.isprintable() or " " in text or not text.isascii():
         return f"{what} is 1 to {limit} printable ASCII characters without spaces"
+    return None
+
+
+def instance_fault(text: str) -> str | None:
+    """Why `text` is no instance id, or None: 1 to 128 of letters, digits and `. _ : / @ + = -`, letter or digit first.
+
+    Strict, because it is what one suspends a running copy by: no two that look alike.
+    """
+    if not 1 <= len(text) <= 128 or set(text) - _INSTANCE or text[0].lower() not in _ALNUM:
+        return "an instance is 1 to 128 letters, digits and `._:/@+=-`, beginning with a letter or digit"
     return None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nhictl.core.policy.yaml_events import Node
 
-__all__ = ["STATES", "Agent", "Registry", "agent_name", "parse_agents", "parse_expiry"]
+__all__ = ["STATES", "Agent", "Registry", "agent_name", "located_agents", "parse_agents", "parse_expiry"]
 
 STATES = ("active", "suspended", "retired")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -101,13 +101,18 @@ def parse_expiry(value: str) -> int:
 
 def parse_agents(file: str, data: bytes) -> list[Agent]:
     """Read `{nhictl_agents: 1, agents: […]}`; raise `InputError` at the first fault, with its place."""
+    return [agent for agent, _ in located_agents(file, data)]
+
+
+def located_agents(file: str, data: bytes) -> list[tuple[Agent, Node]]:
+    """Read the same, each agent with the mapping it was read from."""
     from nhictl.core.policy import reading
 
     root = reading.one_mapping(file, data, "an agents file")
     reading.version(root, "nhictl_agents")
     reading.entries(root, ("nhictl_agents", "agents"), what="an agents file")
     reading.require(root, ("agents",), what="an agents file")
-    made: list[Agent] = []
+    made: list[tuple[Agent, Node]] = []
     seen: set[str] = set()
     for node in reading.items(root.value["agents"], what="`agents`"):
         agent = _agent(node)
@@ -115,7 +120,7 @@ def parse_agents(file: str, data: bytes) -> list[Agent]:
             if key in seen:
                 raise place.error(f"two agents are called `{key}`")
             seen.add(key)
-        made.append(agent)
+        made.append((agent, node))
     return made
 
 

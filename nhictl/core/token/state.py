@@ -16,7 +16,8 @@ class Facts(NamedTuple):
     """State as of the moment: `agent` and `task` by their state word or None if unknown; `token` None if unknown.
 
     `digest_ok` says that the token's SHA-256 is the one recorded at issue, `head_ok` that the log it names is ours and
-    no longer than ours; `uses` is what is left of a use limit, None without one.
+    no longer than ours; `uses` is what is left of a use limit, None without one; `stopped` is the token's instance if it is
+    suspended.
     """
 
     agent: str | None
@@ -25,6 +26,7 @@ class Facts(NamedTuple):
     head_ok: bool
     task: str | None
     uses: int | None
+    stopped: str | None = None
 
 
 def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> None:
@@ -41,6 +43,8 @@ def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> No
         raise RejectedError(14, "agent_suspended")
     if facts.agent != "active":
         raise RejectedError(14, "agent_retired", "its registration has expired" if facts.agent == "expired" else "")
+    if facts.stopped is not None:
+        raise RejectedError(14, "agent_suspended", f"its instance `{facts.stopped}` is suspended")
 
 
 def check_chain(claims: dict[str, Any]) -> None:
