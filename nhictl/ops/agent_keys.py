@@ -138,8 +138,11 @@ class Delivery:
             self._written = True
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(self.target, int):
+            os.close(self.target)
+            return
         unknown = getattr(error, "code", None) == "outcome_unknown"  # then it may be the agent's key after all
-        if error is not None and self._written and not unknown and isinstance(self.target, Path):
+        if error is not None and self._written and not unknown and self.target is not None:
             self.target.unlink(missing_ok=True)
 
 

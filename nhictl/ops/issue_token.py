@@ -67,7 +67,7 @@ def issue_token(
         if expires <= issued:
             raise wrong_state("task", row.name, "closed", "its deadline has passed")
         if ends_us is not None and (expires := min(expires, ends_us // 1_000_000)) <= issued:
-            raise wrong_state("agent", agent.name, "expired")
+            raise wrong_state("agent", agent.name, "expired", "its registration ends within this second")
         jti = _new_jti(act.house)
         meta = act.house.meta
         grant = profile.Grant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from nhictl.core import strict_json, times
@@ -44,9 +45,9 @@ def expiry(now_us: int, seconds: int) -> int:
     return moment
 
 
-def check(attrs: dict[str, Any]) -> None:
-    """InputError (2) for the first attribute that is out of its limits."""
-    if found := attributes.first_fault(attrs):
+def check(attrs: dict[str, Any], names: Iterable[str] = attributes.ATTRIBUTES) -> None:
+    """InputError (2) for the first attribute of those named that is out of its limits."""
+    if found := attributes.first_fault(attrs, names):
         raise InputError(found[2], code=found[1])
 
 

@@ -90,7 +90,7 @@ def update(house: House, name: str, edit: Edit) -> tuple[dict[str, Any], list[st
         after = edit.applied(before, act.now_us)
         changed = attributes.differences(before, after)
         if changed:
-            check(after)
+            check(after, changed)
             write(act, row, after, changed)
         now = agents.to_json(act.house, agents.find(act.house, row.name), act.now_us)
         return now, [SHOWN.get(attribute, attribute) for attribute in changed]

@@ -43,14 +43,15 @@ def command(
 
 
 def _diff(changes: list[dict[str, Any]]) -> Iterator[str]:
-    """`+ agent x` with what it will have, `~ agent y` with the old and the new value of what differs."""
+    """`+ agent x` with what it will have, `~ agent y` with the old and the new value of what differs, as JSON."""
     for change in changes:
         new = change["action"] == "register"
         yield f"{'+' if new else '~'} agent {change['agent']}"
         for name, values in change["changed"].items():
             if not new:
                 yield f"  - {name}: {compact(values['from'])}"
-            yield f"  + {name}: {compact(values['to'])}"
+            if not new or values["to"] not in (None, [], {}):
+                yield f"  + {name}: {compact(values['to'])}"
 
 
 def _told(changes: list[dict[str, Any]], unchanged: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ inactive, None for never.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from nhictl.core.identity import spiffe
@@ -65,9 +66,9 @@ def _each(texts: Any, what: str, most: int, all_of_them: str, limit: int = 128) 
     return next((found for text in texts if (found := _label(text, what, limit))), None)
 
 
-def first_fault(attributes: dict[str, Any]) -> tuple[str, str, str] | None:
-    """The first attribute that is out of its limits with code and reason, or None."""
-    for name in ATTRIBUTES:
+def first_fault(attributes: dict[str, Any], names: Iterable[str] = ATTRIBUTES) -> tuple[str, str, str] | None:
+    """The first attribute of those named that is out of its limits, with code and reason, or None."""
+    for name in names:
         if found := fault(name, attributes[name]):
             return name, *found
     return None
