@@ -5,7 +5,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
         '') words='init agent task token trust policy audit crypto demo completion' ;;
-        'agent') words='register list show suspend resume retire' ;;
+        'agent') words='register apply list show update rotate-key suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
         'trust') words='publish' ;;
@@ -19,11 +19,14 @@ _nhictl_options() { # all options of a verb
     words=
     case "$1" in
         'init') words='--trust-domain --issuer --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --expires --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --key-fd --expires --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent apply') words='--dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent suspend') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent resume') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent update') words='--owner --purpose --env --no-env --trust --group --add-group --remove-group --label --remove-label --expires --attested --no-attested --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent rotate-key') words='--public-key --generate-key --key-out --key-fd --overlap --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent suspend') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent resume') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent retire') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task list') words='--agent --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -56,13 +59,17 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
     kind=
     case "$1:$2" in
         'init':--trust-domain | 'init':--issuer) kind=text ;;
-        'agent register':--owner | 'agent register':--purpose | 'agent register':--env | 'agent register':--group | 'agent register':--label | 'agent register':--expires) kind=text ;;
+        'agent register':--owner | 'agent register':--purpose | 'agent register':--env | 'agent register':--group | 'agent register':--label | 'agent register':--key-fd | 'agent register':--expires) kind=text ;;
         'agent register':--trust) kind='is 0 1 2 3' ;;
         'agent register':--public-key | 'agent register':--key-out) kind=file ;;
         'agent list':--at) kind=text ;;
         'agent show':--at) kind=text ;;
-        'agent suspend':--reason) kind=text ;;
-        'agent resume':--reason) kind=text ;;
+        'agent update':--owner | 'agent update':--purpose | 'agent update':--env | 'agent update':--trust | 'agent update':--group | 'agent update':--add-group | 'agent update':--remove-group | 'agent update':--label | 'agent update':--remove-label) kind=text ;;
+        'agent update':--expires) kind='is 90d never' ;;
+        'agent rotate-key':--public-key | 'agent rotate-key':--key-out) kind=file ;;
+        'agent rotate-key':--key-fd | 'agent rotate-key':--overlap) kind=text ;;
+        'agent suspend':--instance | 'agent suspend':--reason) kind=text ;;
+        'agent resume':--instance | 'agent resume':--reason) kind=text ;;
         'agent retire':--reason) kind=text ;;
         'task open':--agent | 'task open':--intent | 'task open':--purpose | 'task open':--for | 'task open':--allow | 'task open':--deadline | 'task open':--max-tokens | 'task open':--max-calls | 'task open':--instance) kind=text ;;
         'task open':--scope) kind=file ;;
@@ -106,7 +113,10 @@ _nhictl_argument() { # what the argument of that number is
     kind=
     case "$1:$2" in
         'agent register':0) kind=text ;;
+        'agent apply':0) kind=file ;;
         'agent show':0) kind=text ;;
+        'agent update':0) kind=text ;;
+        'agent rotate-key':0) kind=text ;;
         'agent suspend':0) kind=text ;;
         'agent resume':0) kind=text ;;
         'agent retire':0) kind=text ;;

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent_cli import Cli
+
+from tests.cli.agent_cli import Cli
 
 ROOT = Path(__file__).parents[2]
 FILE = """\

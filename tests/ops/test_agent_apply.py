@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_house import Agents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from nhictl.errors import ConflictError, InputError, NotFoundError
 from nhictl.ops import agents, apply_agents
 from nhictl.ops.change_agent import change
 from nhictl.ops.register_agent import Registration, register
+from tests.ops.agent_house import Agents
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "agents.yaml"
 

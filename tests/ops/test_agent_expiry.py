@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from agent_house import AUDIENCE, MINUTE, Agents
 
 from nhictl.errors import ConflictError
 from nhictl.ops import tokens
@@ -13,6 +12,7 @@ from nhictl.ops.change_agent import change
 from nhictl.ops.inspect_token import inspect
 from nhictl.ops.issue_token import issue_token
 from nhictl.ops.update_agent import Edit, update
+from tests.ops.agent_house import AUDIENCE, MINUTE, Agents
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from agent_house import AUDIENCE, MINUTE, Agents
 
 from nhictl.core.identity.spiffe import instance_fault
 from nhictl.errors import ConflictError, InputError, NotFoundError
@@ -14,6 +13,7 @@ from nhictl.ops.act import CLOCK_LEEWAY_US
 from nhictl.ops.change_agent import change
 from nhictl.ops.instances import Instance, this_instance
 from nhictl.ops.issue_token import issue_token
+from tests.ops.agent_house import AUDIENCE, MINUTE, Agents
 
 GITHUB = {"GITHUB_RUN_ID": "1658821493", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "build"}
 
@@ -42,7 +42,7 @@ def test_one_is_stopped_the_others_go_on(home: Agents) -> None:
     assert [home.verdict(t)[0] for t in tokens_of] == ["valid"] * 3
     assert stop(home) == 1
     assert [home.verdict(t) for t in tokens_of] == [("agent_suspended", 14), ("valid", 20), ("valid", 20)]
-    assert [home.decision(task=t) for t in (first, second, foreign)] == ["invalid_request", "permitted", "permitted"]
+    assert [home.decision(task=t) for t in (first, second, foreign)] == ["agent_suspended", "permitted", "permitted"]
     assert home.decision("bot") == "permitted"
     assert [t["state"] for t in tokens.everything(home.house, task=None, agent=None, live=False)] == [
         "instance_suspended", "live", "live",
@@ -96,7 +96,7 @@ def test_earlier_moments_keep_their_answer(home: Agents) -> None:
     home.now += MINUTE
     moments = [began + n * MINUTE for n in range(3)]
     assert [home.verdict(token, at)[0] for at in moments] == ["valid", "agent_suspended", "valid"]
-    assert [home.decision(task=task, at=at) for at in moments] == ["permitted", "invalid_request", "permitted"]
+    assert [home.decision(task=task, at=at) for at in moments] == ["permitted", "agent_suspended", "permitted"]
     assert [home.show(at=at)["suspended_instances"] for at in moments] == [[], ["one"], []]
     assert [tokens.everything(home.house, task=None, agent=None, live=True, at_us=at) != [] for at in moments] == [
         True, False, True,

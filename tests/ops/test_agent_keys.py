@@ -9,7 +9,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from agent_house import MINUTE, Agents
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from nhictl.core.token import b64, jws
@@ -18,6 +17,7 @@ from nhictl.ops import agent_keys, agents
 from nhictl.ops.change_agent import change
 from nhictl.ops.register_agent import Registration, register
 from nhictl.store.schema import MIGRATIONS
+from tests.ops.agent_house import MINUTE, Agents
 
 HOUR = 60 * MINUTE
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_house import MINUTE, Agents
 
 from nhictl.errors import ConflictError, InputError, NotFoundError
 from nhictl.ops.change_agent import change
 from nhictl.ops.update_agent import Edit, update
+from tests.ops.agent_house import MINUTE, Agents
 
 
 @pytest.fixture

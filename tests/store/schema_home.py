@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nhictl.ops.act import Act, transact
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.init import initialise
-from nhictl.ops.register_agent import Registration, register
-from nhictl.store import schema, sqlite
+from nhictl.store import agents, schema, sqlite
 
 
 def opened(home: Path) -> House:
@@ -26,10 +26,20 @@ def old_home(home: Path) -> Path:
             patch.setattr(module, "VERSION", 1)
         house = opened(home)
         initialise(house, "example.org", None)
-        register(house, Registration("report-bot", "ops@example.org", "reports"), None, None)
+        transact(house, _register)
         house.close()
     assert version(home / DATABASE) == 1
     return home
+
+
+def _register(act: Act) -> None:
+    """An agent as it was kept then; today's `register` looks into tables that were not there."""
+    doc = (
+        '{"owner":"ops@example.org","purpose":"reports","env":null,"trust":0,"groups":[],"labels":{},"attested":false,'
+        '"expires_us":null,"kid":null,"jwk":null}'
+    )
+    seq = act.record("agent.registered", agent="report-bot", sealed={"purpose": "reports"})
+    agents.add(act.db, "report-bot", seq, "active", doc)
 
 
 def version(path: Path) -> int:

@@ -32,7 +32,10 @@ def command(
     max_tokens: Annotated[int, typer.Option("--max-tokens", metavar="N", help="tokens it may have")] = DEFAULT_TOKENS,
     max_calls: Annotated[int | None, typer.Option("--max-calls", metavar="N", help="calls it may make")] = None,
     instance: Annotated[
-        str | None, typer.Option("--instance", metavar="ID", help="which running copy; default: this host and session")
+        str | None,
+        typer.Option(
+            "--instance", metavar="ID", help="which running copy; default: this CI job, else this host and session"
+        ),
     ] = None,
 ) -> Result:
     r"""Open a task and print its id. Its tokens can never leave the scope given here.
