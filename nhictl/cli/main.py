@@ -115,6 +115,11 @@ def _usage(error: Exception, session: Session) -> NhictlError | None:
         if not session.json_errors():
             print(context.get_help(), file=sys.stderr)
         return InputError("a command is missing", code="usage", hint=f"{path} --help")
+    if type(error).__name__ == "NoSuchOption":  # its text differs between the parser's versions
+        known = sorted(str(option) for option in getattr(error, "possibilities", None) or ())
+        like = f"did you mean {' or '.join(f'`{option}`' for option in known)}? " if known else ""
+        name = getattr(error, "option_name", "?")
+        return InputError(f"no such option `{name}`", code="usage", hint=f"{like}{path} --help")
     message = str(error.format_message()).strip().rstrip(".").replace("'", "`")
     return InputError(message[:1].lower() + message[1:], code="usage", hint=f"{path} --help")
 
