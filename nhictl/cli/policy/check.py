@@ -108,8 +108,20 @@ def _lines(body: dict[str, Any], table: list[dict[str, Any]] | None) -> Iterator
     for one in body["obligations"]:
         yield f"  obligation {compact(one)}"
     for miss in body["near_misses"] if table is None else ():
-        yield f"  near miss {compact(miss)}"
+        failed = "; ".join(_condition(one) for one in miss.get("failed", ()))
+        yield f"  near miss {miss.get('rule', '?')}: {failed}" if failed else f"  near miss {compact(miss)}"
     for row in table or ():
         yield f"  {row['effect']} {row['rule']}: {row['result']}"
         for seen in row["conditions"]:
-            yield f"    {seen['result']:<7} {compact({k: v for k, v in seen.items() if k != 'result'})}"
+            yield f"    {seen['result']:<7} {_condition(seen)}"
+
+
+def _condition(seen: dict[str, Any]) -> str:
+    """A condition with the value it saw, in words: `args.amount lte 500, saw 900`; other shapes as they are."""
+    if "any" in seen:
+        boxes = (" and ".join(f"{_condition(c)} ({c['result']})" for c in box) for box in seen["any"])
+        return "any of: " + "; or ".join(boxes)
+    if seen.keys() >= {"fact", "op", "operand", "value"}:
+        value = "nothing" if seen["value"] is None else compact(seen["value"])
+        return f"{seen['fact']} {seen['op']} {compact(seen['operand'])}, saw {value}"
+    return compact({key: value for key, value in seen.items() if key != "result"})
