@@ -26,17 +26,19 @@ def state_at(row: table.AgentRow, at_us: int) -> str:
 
 def find(house: House, name: str, below: int = table.LATEST) -> table.AgentRow:
     """The agent of that name or SPIFFE ID; NotFoundError (exit 4). An alias names it for policy questions only."""
-    short = spiffe.agent_name(name, house.meta["trust_domain"]) or name
-    row = table.by_name(house.db, short, below)
+    row = _named(house, name, below)
     if row is None:
         raise NotFoundError(f"no agent `{name}`", code="agent_unknown", hint="nhictl agent list")
     return row
 
 
+def _named(house: House, name: str, below: int) -> table.AgentRow | None:
+    return table.by_name(house.db, spiffe.agent_name(name, house.meta["trust_domain"]) or name, below)
+
+
 def known_as(house: House, name: str, below: int = table.LATEST) -> table.AgentRow | None:
     """The agent of that name, SPIFFE ID or alias, tried in this order; None if there is none."""
-    short = spiffe.agent_name(name, house.meta["trust_domain"]) or name
-    row = table.by_name(house.db, short, below)
+    row = _named(house, name, below)
     if row is None and (ident := belongings.by_alias(house.db, name, below)) is not None:
         row = table.by_id(house.db, ident, below)
     return row

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nhictl.core.policy.box import box_from_mapping, scope_verdict
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.registry import Agent, Registry
@@ -115,12 +114,8 @@ def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> De
         return Decision("agent_suspended", digest, message=f"its instance `{doc['instance']}` is suspended")
     if doc["state"] != "open":
         return Decision(f"task_{doc['state']}", digest, message=f"task `{doc['id']}` is {doc['state']}")
-    boxes = [box_from_mapping(entry, stored=True) for entry in doc["scope"]]
-    verdict = scope_verdict(boxes, policy, request.tool, request.args, request.resource)
-    if verdict.covered:
-        return None
-    why = policies.why_outside(request.tool, verdict.near)
-    return Decision(verdict.reason or "authz_insufficient", digest, message=why)
+    refused = policies.outside(policy, doc["scope"], request.tool, request.args, request.resource)
+    return Decision(refused[0], digest, message=refused[1]) if refused else None
 
 
 def bench(house: House, policy_files: Sequence[tuple[str, bytes]], registry_file: tuple[str, bytes] | None) -> Bench:

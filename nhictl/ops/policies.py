@@ -54,7 +54,20 @@ def version(house: House, below: int = LATEST) -> int:
     return -1 if row is None else row
 
 
-def why_outside(tool: str, near: list[dict[str, Any]]) -> str:
+def outside(
+    policy: Policy | None, scope: list[Any], tool: str, args: dict[str, Any], resource: str | None
+) -> tuple[str, str] | None:
+    """Reason code of step 19 and the words for it, if a stored scope (boxes in mapping form) does not cover a call."""
+    from nhictl.core.policy.box import box_from_mapping, scope_verdict
+
+    boxes = [box_from_mapping(entry, stored=True) for entry in scope]
+    verdict = scope_verdict(boxes, policy, tool, args, resource)
+    if verdict.covered:
+        return None
+    return verdict.reason or "authz_insufficient", _why_outside(tool, verdict.near)
+
+
+def _why_outside(tool: str, near: list[dict[str, Any]]) -> str:
     """In words, what of the closest box the call does not meet."""
     if not near:
         return f"the task's scope does not name {tool}"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
-from nhictl.core.policy.box import box_from_mapping, scope_verdict
+from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.glob import Glob
 from nhictl.core.policy.request import Request
@@ -127,8 +127,8 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
         state.check_uses(facts, consume=consume)
         state.check_task(facts)
         if asked.tool is not None:
-            _check_scope(house, asked, parsed.claims, below, seen)
-            _check_policy(house, asked, now_us, below, seen)
+            policy = _check_scope(house, asked, parsed.claims, below, seen)
+            _check_policy(policy, asked, now_us, seen)
     except RejectedError as e:
         source = "store" if e.step >= 14 else "none"
         return Verdict(e.reason, e.step, message=e.message, source=source, decision=seen.decision), seen
@@ -178,10 +178,11 @@ def _contains(house: House, named: Any, seq: int) -> bool:
     )  # fmt: skip
 
 
-def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int, seen: _Seen) -> None:
+def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int, seen: _Seen) -> Policy | None:
     """Step 19, second half: the call lies inside `authorization_details`, then inside `scope`.
 
-    A JWT-SVID carries neither; the scope of its task, of which those are copies, decides in their place.
+    A JWT-SVID carries neither; the scope of its task, of which those are copies, decides in their place. Returns the policy
+    in force, whose catalogue typed the call: reading it is what a check costs most, so step 20 is handed the same one.
     """
     carried = asked.kind != profile.JWT_SVID
     if carried:
@@ -190,17 +191,16 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
         entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
     if entries is None:
         raise RejectedError(19, "constraint_unknown", "an authorization detail of another kind")
-    boxes = [box_from_mapping(entry, stored=True) for entry in entries]
     policy = policies.active(house, below)
     tool = asked.tool or ""
-    verdict = scope_verdict(boxes, policy, tool, asked.args or {}, asked.resource)
-    if not verdict.covered:
-        raise RejectedError(19, verdict.reason or "authz_insufficient", policies.why_outside(tool, verdict.near))
+    if refused := policies.outside(policy, entries, tool, asked.args or {}, asked.resource):
+        raise RejectedError(19, *refused)
     if carried and not any(Glob(pattern).matches(tool) for pattern in mine.get("scope", "").split(" ")):
         raise RejectedError(19, "scope_insufficient")
+    return policy
 
 
-def _check_policy(house: House, asked: Question, now_us: int, below: int, seen: _Seen) -> None:
+def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: _Seen) -> None:
     """Step 20."""
     if seen.agent is None or seen.task is None or seen.claims is None:
         raise RejectedError(20, "invalid_request", "agent or task is unknown")
@@ -213,7 +213,7 @@ def _check_policy(house: House, asked: Question, now_us: int, below: int, seen: 
         seen.agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
         task, token,
     )  # fmt: skip
-    decision = decide(policies.active(house, below), policies.agent_facts(seen.agent), request)
+    decision = decide(policy, policies.agent_facts(seen.agent), request)
     seen.decision = decision.to_json()
     if not decision.allowed:
         raise RejectedError(20, decision.reason, decision.message or "")
