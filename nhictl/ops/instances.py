@@ -45,7 +45,8 @@ def this_instance(env: Mapping[str, str] | None = None, proc: Path = Path("/proc
     """One running copy of the caller: its CI job if CI's variables are there, else its session on this boot of this host.
 
     A session is told by its leader's pid and start time inside its pid namespace, so that neither a reused pid nor the
-    same pid in another container is taken for it.
+    same pid in another container is taken for it. A leader outside the namespace has no pid in it (0): then the session
+    is told by the namespace's first process, which is what a container's one session amounts to.
     """
     found = _ci(os.environ if env is None else env)
     if found is not None:
@@ -56,7 +57,7 @@ def this_instance(env: Mapping[str, str] | None = None, proc: Path = Path("/proc
         _boot(proc),
         _pid_namespace(proc),
         leader,
-        _start(proc, leader),
+        _start(proc, leader or 1),
     )
     return Instance(_short("host." + ".".join(str(part) for part in parts)), "host")
 

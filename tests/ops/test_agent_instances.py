@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,7 +184,7 @@ def proc(folder: Path, stat: bytes = b"", boot: str = "3f2a1b4c-5d6e-7f80-9a0b-1
     """A /proc with what is looked at; the session leader is this process's."""
     import os
 
-    leader = folder / str(os.getsid(0))
+    leader = folder / str(os.getsid(0) or 1)
     for place in (folder / "sys/kernel/random", folder / "self/ns", leader):
         place.mkdir(parents=True)
     (folder / "sys/kernel/random/boot_id").write_text(boot)
@@ -210,6 +213,33 @@ def test_host_boot_namespace_session_and_its_start(tmp_path: Path) -> None:
 def test_a_proc_that_tells_little_gives_an_id_all_the_same(tmp_path: Path, stat: bytes) -> None:
     assert this_instance({}, proc(tmp_path / "proc", stat)).id.endswith(".unknown")
     assert instance_fault(this_instance({}, tmp_path / "nothing").id) is None
+
+
+def test_a_session_led_from_outside_the_pid_namespace_is_told_by_its_first_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getsid", lambda _pid: 0)
+    assert this_instance({}, proc(tmp_path / "proc", STAT)).id.endswith(".4026531836.0.22")
+    later = this_instance({}, proc(tmp_path / "later", STAT.replace(b" 22 ", b" 23 ")))
+    assert later.id.endswith(".4026531836.0.23")
+
+
+INSIDE = """
+from nhictl.ops.instances import this_instance
+print(this_instance({}).id)
+"""
+
+
+def test_two_containers_are_two_copies_also_where_the_session_is_led_from_outside() -> None:
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no pid namespaces for us here")
+    ids = {
+        subprocess.run([*unshare, sys.executable, "-c", INSIDE], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    }
+    assert len(ids) == 2
+    assert not any("unknown" in id_ for id_ in ids)
 
 
 def test_this_very_process_is_the_same_copy_twice() -> None:
