@@ -7,50 +7,25 @@ and records its answer whatever it is. Every check begun after a revocation's co
 from __future__ import annotations
 
 import json
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
-from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.glob import Glob
 from nhictl.core.policy.request import Request
-from nhictl.core.token import b64, claims, compact, profile, state
+from nhictl.core.token import claims, compact, profile, state
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
-from nhictl.ops import agents, policies, tasks
+from nhictl.ops import policies, record_check, token_facts
 from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
+from nhictl.ops.token_facts import Question, Seen
 from nhictl.store import agents as agent_table
-from nhictl.store import belongings, log, sqlite, work
+from nhictl.store import log, sqlite
 
 LATEST = agent_table.LATEST
-
-
-class Question(NamedTuple):
-    """A token, who asks, the call asked about, if any, and the profile the token has to be of. `at_us` None is now."""
-
-    token: bytes
-    audience: str
-    tool: str | None = None
-    args: dict[str, Any] | None = None
-    resource: str | None = None
-    context: dict[str, Any] | None = None
-    at_us: int | None = None
-    kind: str = profile.AT_JWT
-
-
-class _Seen:
-    """What the checks have come across so far, for the answer and the record."""
-
-    def __init__(self) -> None:
-        self.claims: dict[str, Any] | None = None
-        self.agent: agent_table.AgentRow | None = None
-        self.task: work.TaskRow | None = None
-        self.token: work.TokenRow | None = None
-        self.decision: dict[str, Any] | None = None
 
 
 def verify(house: House, asked: Question) -> Verdict:
@@ -82,8 +57,8 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
     def act_on(act: Act) -> Verdict:
         verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
-            verdict = _count(act, asked, verdict, seen)
-        _record(act, asked, verdict, seen)
+            verdict = record_check.count(act, asked, verdict, seen)
+        record_check.record(act, asked, verdict, seen)
         return verdict
 
     return transact(house, act_on)
@@ -107,8 +82,8 @@ def _regressed(house: House, now: int) -> bool:
     return head is not None and now + CLOCK_LEEWAY_US < head.ts
 
 
-def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, _Seen]:
-    seen = _Seen()
+def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
+    seen = Seen()
     try:
         issuer = house.issuer()
         parsed = compact.parse(asked.token, profile.TYPS[profile.known(asked.kind)], issuer.algorithms)
@@ -118,7 +93,7 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
         claims.check_times(parsed.claims, now_us, asked.kind)
         claims.check_audience(parsed.claims, asked.audience)
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
-        facts = _facts(house, asked.kind, parsed, now_us, below, seen)
+        facts = token_facts.read(house, asked.kind, parsed, now_us, below, seen)
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
@@ -136,49 +111,7 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
     return Verdict("valid", step, claims=parsed.claims, source="store", decision=seen.decision), seen
 
 
-def _facts(
-    house: House, kind: str, parsed: compact.Parsed, now_us: int, below: int, seen: _Seen
-) -> state.Facts:  # fmt: skip
-    db, mine = house.db, parsed.claims
-    name = spiffe.agent_name(mine["sub"], house.meta["trust_domain"])
-    seen.agent = agent_table.by_name(db, name, below) if name else None
-    try:
-        jti = b64.decode(mine["jti"])
-    except ValueError:
-        jti = b""
-    seen.token = work.token(db, jti, below)
-    agent = agents.state_at(seen.agent, now_us) if seen.agent else None
-    if seen.token is None:
-        return state.Facts(agent, None, digest_ok=False, head_ok=False, task=None, uses=None)
-    row = seen.token
-    seen.task = work.task_by_id(db, row.task)
-    of_agent = seen.task.agent if seen.task else 0
-    own = row.revoked is not None and row.revoked < below
-    cut = work.cut_at(db, of_agent, row.task, row.seq, below) is not None
-    same = seen.task is not None and seen.agent is not None and of_agent == seen.agent.id
-    if kind == profile.JWT_SVID:
-        head_ok = True  # it names neither log nor task: that this store holds its digest says the same of both
-    else:
-        head_ok = _contains(house, mine.get("nhictl", {}).get("log"), row.seq)
-        same = same and seen.task is not None and seen.task.name == mine["txn"]
-    stopped = seen.agent is not None and belongings.is_suspended(db, seen.agent.id, row.instance, below)
-    return state.Facts(
-        agent, "revoked" if own or cut else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
-        head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
-        stopped=row.instance if stopped else None,
-    )  # fmt: skip
-
-
-def _contains(house: House, named: Any, seq: int) -> bool:
-    """Whether the log head a token names is of our log, before the record of its issue."""
-    size = named.get("size") if isinstance(named, dict) else None
-    return (
-        isinstance(named, dict) and named.get("chain") == house.meta["chain"]
-        and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= seq
-    )  # fmt: skip
-
-
-def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int, seen: _Seen) -> Policy | None:
+def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int, seen: Seen) -> Policy | None:
     """Step 19, second half: the call lies inside `authorization_details`, then inside `scope`.
 
     A JWT-SVID carries neither; the scope of its task, of which those are copies, decides in their place. Returns the policy
@@ -200,7 +133,7 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
     return policy
 
 
-def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: _Seen) -> None:
+def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: Seen) -> None:
     """Step 20."""
     if seen.agent is None or seen.task is None or seen.claims is None:
         raise RejectedError(20, "invalid_request", "agent or task is unknown")
@@ -221,40 +154,3 @@ def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: _Se
     if limit is not None and seen.task.calls >= limit:
         seen.decision = None
         raise RejectedError(20, "limit_exceeded", f"the task has had its {limit} calls")
-
-
-def _count(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> Verdict:
-    """Take the use and the call, decided by rows affected; the last thing that can refuse."""
-    if seen.token is not None and seen.token.uses is not None and not work.use_once(act.db, seen.token.id):
-        return Verdict("uses_exhausted", 18, source="store")
-    if asked.tool is not None and seen.task is not None:
-        work.count_call(act.db, seen.task.id, None)
-    return verdict
-
-
-def _record(act: Act, asked: Question, verdict: Verdict, seen: _Seen) -> None:
-    kind = "token.used" if verdict.valid else "token.denied"
-    ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step}
-    if asked.kind != profile.AT_JWT:
-        ext["profile"] = asked.kind
-    fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}
-    known = seen.token is not None and seen.claims is not None
-    if known and seen.task is not None and seen.token is not None and seen.agent is not None:
-        fields |= {"agent": seen.agent.name, "inst": seen.token.instance, "task": seen.task.name}
-        fields["jti"] = b64.encode(seen.token.jti)
-    dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
-    if seen.decision is not None:
-        if verdict.valid:
-            dec["reason"] = seen.decision["reason"]
-        dec["pdig"] = seen.decision.get("policy", {}).get("digest")
-        dec["rules"] = seen.decision.get("rules", [])
-    fields["dec"] = {key: value for key, value in dec.items() if value is not None}
-    sealed: dict[str, Any] = {}
-    if asked.tool is not None:
-        sealed["args"] = asked.args or {}
-        if asked.resource is not None:
-            sealed["res"] = asked.resource
-    row = seen.task.id if known and seen.task is not None else None
-    act.record(
-        kind, outcome="ok" if verdict.valid else "deny", task_row=row, sealed=sealed or None, ext=ext, **fields
-    )  # fmt: skip

@@ -63,7 +63,8 @@ def test_one_is_stopped_the_others_go_on(home: Agents) -> None:
 
 
 def test_the_verdict_names_the_instance(home: Agents) -> None:
-    from nhictl.ops.verify_token import Question, consume, verify
+    from nhictl.ops.token_facts import Question
+    from nhictl.ops.verify_token import consume, verify
 
     token = home.token(home.task("one"))
     stop(home)

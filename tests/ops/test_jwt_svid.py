@@ -18,7 +18,8 @@ from nhictl.ops.end_task import end_task
 from nhictl.ops.house import House
 from nhictl.ops.issue_token import Issued, issue_token
 from nhictl.ops.revoke_token import Selector, revoke
-from nhictl.ops.verify_token import Question, consume, verify
+from nhictl.ops.token_facts import Question
+from nhictl.ops.verify_token import consume, verify
 from tests.ops.trust_home import AUDIENCE, ISSUER, SUBJECT, StandingClock, new_home, records, with_task
 
 SVID = "jwt-svid"

@@ -10,7 +10,8 @@ import pytest
 from nhictl.errors import InputError
 from nhictl.ops.house import House
 from nhictl.ops.revoke_token import Selector, revoke
-from nhictl.ops.verify_token import Question, consume, verify
+from nhictl.ops.token_facts import Question
+from nhictl.ops.verify_token import consume, verify
 from tests.ops.token_home import AUDIENCE, Authority, add_task, add_token, question, records
 
 

@@ -29,7 +29,8 @@ from nhictl.ops.init import initialise
 from nhictl.ops.issue_token import Issued, issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
-from nhictl.ops.verify_token import Question, consume, verify
+from nhictl.ops.token_facts import Question
+from nhictl.ops.verify_token import consume, verify
 from nhictl.store import log
 from tests.harness import Clock
 

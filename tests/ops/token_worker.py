@@ -12,7 +12,8 @@ from typing import Final
 
 from nhictl.errors import NhictlError
 from nhictl.ops.house import DATABASE, House
-from nhictl.ops.verify_token import Question, consume, verify
+from nhictl.ops.token_facts import Question
+from nhictl.ops.verify_token import consume, verify
 
 WORKERS: Final = 16
 CURRENT, ENDED, GO, READY = 0, 1, 2, 3

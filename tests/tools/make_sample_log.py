@@ -23,7 +23,8 @@ from nhictl.ops.init import initialise
 from nhictl.ops.issue_token import issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
-from nhictl.ops.verify_token import Question, consume
+from nhictl.ops.token_facts import Question
+from nhictl.ops.verify_token import consume
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 AUDIENCE = "https://bank.example.org"

@@ -12,7 +12,8 @@ from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
-from nhictl.ops.verify_token import Question, consume, verify
+from nhictl.ops.token_facts import Question
+from nhictl.ops.verify_token import consume, verify
 from nhictl.render import Result
 
 

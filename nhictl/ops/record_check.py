@@ -1,0 +1,49 @@
+"""What a live check leaves behind: the use and the call it took, and the record of its answer, whatever that was."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from nhictl.core.token import b64, profile
+from nhictl.core.token.verdict import Verdict
+from nhictl.ops.act import Act
+from nhictl.ops.token_facts import Question, Seen
+from nhictl.store import work
+
+
+def count(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
+    """Take the use and the call, decided by rows affected; the last thing that can refuse."""
+    if seen.token is not None and seen.token.uses is not None and not work.use_once(act.db, seen.token.id):
+        return Verdict("uses_exhausted", 18, source="store")
+    if asked.tool is not None and seen.task is not None:
+        work.count_call(act.db, seen.task.id, None)
+    return verdict
+
+
+def record(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> None:
+    kind = "token.used" if verdict.valid else "token.denied"
+    ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step}
+    if asked.kind != profile.AT_JWT:
+        ext["profile"] = asked.kind
+    fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}
+    known = seen.token is not None and seen.claims is not None
+    if known and seen.task is not None and seen.token is not None and seen.agent is not None:
+        fields |= {"agent": seen.agent.name, "inst": seen.token.instance, "task": seen.task.name}
+        fields["jti"] = b64.encode(seen.token.jti)
+    dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
+    if seen.decision is not None:
+        if verdict.valid:
+            dec["reason"] = seen.decision["reason"]
+        dec["pdig"] = seen.decision.get("policy", {}).get("digest")
+        dec["rules"] = seen.decision.get("rules", [])
+    fields["dec"] = {key: value for key, value in dec.items() if value is not None}
+    sealed: dict[str, Any] = {}
+    if asked.tool is not None:
+        sealed["args"] = asked.args or {}
+        if asked.resource is not None:
+            sealed["res"] = asked.resource
+    row = seen.task.id if known and seen.task is not None else None
+    act.record(
+        kind, outcome="ok" if verdict.valid else "deny", task_row=row, sealed=sealed or None, ext=ext, **fields
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""What the checks of a token need to know from the store, read in one snapshot: who, which task, which state, as of when."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from nhictl.core.identity import spiffe
+from nhictl.core.token import b64, compact, profile, state
+from nhictl.ops import agents, tasks
+from nhictl.ops.house import House
+from nhictl.store import agents as agent_table
+from nhictl.store import belongings, work
+
+
+class Question(NamedTuple):
+    """A token, who asks, the call asked about, if any, and the profile the token has to be of. `at_us` None is now."""
+
+    token: bytes
+    audience: str
+    tool: str | None = None
+    args: dict[str, Any] | None = None
+    resource: str | None = None
+    context: dict[str, Any] | None = None
+    at_us: int | None = None
+    kind: str = profile.AT_JWT
+
+
+class Seen:
+    """What the checks have come across so far, for the answer and the record."""
+
+    def __init__(self) -> None:
+        self.claims: dict[str, Any] | None = None
+        self.agent: agent_table.AgentRow | None = None
+        self.task: work.TaskRow | None = None
+        self.token: work.TokenRow | None = None
+        self.decision: dict[str, Any] | None = None
+
+
+def read(
+    house: House, kind: str, parsed: compact.Parsed, now_us: int, below: int, seen: Seen
+) -> state.Facts:  # fmt: skip
+    db, mine = house.db, parsed.claims
+    name = spiffe.agent_name(mine["sub"], house.meta["trust_domain"])
+    seen.agent = agent_table.by_name(db, name, below) if name else None
+    try:
+        jti = b64.decode(mine["jti"])
+    except ValueError:
+        jti = b""
+    seen.token = work.token(db, jti, below)
+    agent = agents.state_at(seen.agent, now_us) if seen.agent else None
+    if seen.token is None:
+        return state.Facts(agent, None, digest_ok=False, head_ok=False, task=None, uses=None)
+    row = seen.token
+    seen.task = work.task_by_id(db, row.task)
+    of_agent = seen.task.agent if seen.task else 0
+    own = row.revoked is not None and row.revoked < below
+    cut = work.cut_at(db, of_agent, row.task, row.seq, below) is not None
+    same = seen.task is not None and seen.agent is not None and of_agent == seen.agent.id
+    if kind == profile.JWT_SVID:
+        head_ok = True  # it names neither log nor task: that this store holds its digest says the same of both
+    else:
+        head_ok = _contains(house, mine.get("nhictl", {}).get("log"), row.seq)
+        same = same and seen.task is not None and seen.task.name == mine["txn"]
+    stopped = seen.agent is not None and belongings.is_suspended(db, seen.agent.id, row.instance, below)
+    return state.Facts(
+        agent, "revoked" if own or cut else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
+        head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
+        stopped=row.instance if stopped else None,
+    )  # fmt: skip
+
+
+def _contains(house: House, named: Any, seq: int) -> bool:
+    """Whether the log head a token names is of our log, before the record of its issue."""
+    size = named.get("size") if isinstance(named, dict) else None
+    return (
+        isinstance(named, dict) and named.get("chain") == house.meta["chain"]
+        and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= seq
+    )  # fmt: skip
