@@ -11,7 +11,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish' ;;
         'policy') words='activate show check' ;;
         'audit') words='verify checkpoint export import replay' ;;
-        'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id spiffe-bundle' ;;
+        'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
     esac
 }
 
@@ -34,7 +34,7 @@ _nhictl_options() { # all options of a verb
         'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -50,6 +50,7 @@ _nhictl_options() { # all options of a verb
         'crypto jwks-lint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto spiffe-id') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
     esac
@@ -79,8 +80,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'task kill':--reason) kind=text ;;
         'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses) kind=text ;;
         'token issue':--profile) kind='is at+jwt jwt-svid' ;;
-        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at) kind=text ;;
-        'token verify':--token-file) kind=file ;;
+        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
+        'token verify':--token-file | 'token verify':--jwks | 'token verify':--status-list) kind=file ;;
         'token verify':--profile) kind='is at+jwt jwt-svid' ;;
         'token inspect':--token-file) kind=file ;;
         'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--reason) kind=text ;;
@@ -102,6 +103,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto jwks-lint':--batch) kind=file ;;
         'crypto jwk-thumbprint':--batch) kind=file ;;
         'crypto spiffe-id':--batch) kind=file ;;
+        'crypto status-list':--list | 'crypto status-list':--encode | 'crypto status-list':--batch) kind=file ;;
+        'crypto status-list':--idx) kind=text ;;
+        'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;

@@ -87,6 +87,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "jwks-lint": Verb("crypto.jwks_lint", "find what is wrong with a set of public keys"),
             "jwk-thumbprint": Verb("crypto.jwk_thumbprint", "print the thumbprint of a public key"),
             "spiffe-id": Verb("crypto.spiffe_id", "check a SPIFFE ID"),
+            "status-list": Verb("crypto.status_list", "look up an entry of a token status list, or pack one"),
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
         },
     ),
