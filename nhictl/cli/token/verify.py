@@ -41,7 +41,9 @@ def command(
     jwks: Annotated[
         str | None, typer.Option("--jwks", metavar="FILE", help="the issuer's keys: jwks.json, or its SPIFFE bundle")
     ] = None,
-    issuer: Annotated[str | None, typer.Option("--issuer", metavar="ISS", help="whose keys those are; spiffe://DOMAIN for a bundle")] = None,
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", metavar="ISS", help="whose keys those are; spiffe://DOMAIN for a bundle")
+    ] = None,
     status_list: Annotated[
         list[str] | None, typer.Option("--status-list", metavar="FILE", help="a status list of the issuer; repeatable")
     ] = None,
