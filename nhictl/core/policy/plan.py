@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool
     from nhictl.core.policy.registry import Agent
 
-__all__ = ["Plan", "Rule", "Test", "bind", "plan_for"]
+__all__ = ["Plan", "Rule", "Test", "bind", "compile_clause", "plan_for"]
 
 
 class Test:
@@ -69,9 +69,9 @@ class Rule:
         forbid = self.effect == "forbid"
         self.static = _static(form["match"])
         self.dynamic = [_named("task.intent", form["match"]["intents"])] if "intents" in form["match"] else []
-        self.dynamic += [_test(clause, tool, timezone, forbid=forbid) for clause in form["all"]]
+        self.dynamic += [compile_clause(clause, tool, timezone, forbid=forbid) for clause in form["all"]]
         if form["any"]:
-            boxes = [[_test(clause, tool, timezone, forbid=forbid) for clause in box] for box in form["any"]]
+            boxes = [[compile_clause(clause, tool, timezone, forbid=forbid) for clause in box] for box in form["any"]]
             self.dynamic.append(_any(boxes))
 
     @property
@@ -104,7 +104,8 @@ def _numbers(operand: Any) -> Any:
     return operand
 
 
-def _test(clause: list[Any], tool: Tool, timezone: str, *, forbid: bool) -> Test:
+def compile_clause(clause: list[Any], tool: Tool, timezone: str, *, forbid: bool) -> Test:
+    """A clause of the canonical form, bound to a tool's types and ready to run."""
     if clause[0] == "time":
         window, seen = compile_window(clause[2], timezone)
         return Test("time", "within", clause[2], window, seen)
