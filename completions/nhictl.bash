@@ -9,7 +9,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
         'trust') words='publish' ;;
-        'policy') words='activate show check' ;;
+        'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
     esac
@@ -42,6 +42,7 @@ _nhictl_options() { # all options of a verb
         'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'policy test') words='--min-coverage --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -92,6 +93,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
+        'policy test':--min-coverage) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;
@@ -129,6 +131,7 @@ _nhictl_argument() { # what the argument of that number is
         'task kill':0) kind=text ;;
         'token show':0) kind=text ;;
         'policy activate':*) kind=file ;;
+        'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;

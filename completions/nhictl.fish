@@ -64,6 +64,7 @@ complete -c nhictl -n '__nhictl_at 2 trust' -a publish -d 'write public keys and
 complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy decides; never writes'
+complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against the decisions they should get'
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
 complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byte for byte'
@@ -177,6 +178,8 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l registry -r -F -d 'agents 
 complete -c nhictl -n '__nhictl_at 2 policy check' -l request -r -F -d 'one request as JSON; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l batch -r -F -d 'requests as JSONL; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rule with the values it saw'
+complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
+complete -c nhictl -n '__nhictl_at 2 policy test' -F
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F

@@ -68,6 +68,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "activate": Verb("policy.activate", "put a policy in force"),
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
+            "test": Verb("policy.test", "run requests against the decisions they should get"),
         },
     ),
     "audit": Noun(

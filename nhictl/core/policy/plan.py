@@ -22,10 +22,10 @@ __all__ = ["Plan", "Rule", "Test", "bind", "compile_clause", "plan_for"]
 class Test:
     """One condition ready to run: `run` answers TRUE, FALSE or UNKNOWN, `see` the value it looked at.
 
-    For `any`, `boxes` holds the alternatives and `see` nothing.
+    For `any`, `boxes` holds the alternatives and `see` nothing. `absent_ok`: absence satisfies it.
     """
 
-    __slots__ = ("boxes", "op", "operand", "path", "run", "see")
+    __slots__ = ("absent_ok", "boxes", "op", "operand", "path", "run", "see")
     __test__ = False  # not a test case, whatever a test runner makes of its name
 
     def __init__(
@@ -36,6 +36,8 @@ class Test:
         run: Callable[[Any], int],
         see: Callable[[Any], Any],
         boxes: list[list[Test]] | None = None,
+        *,
+        absent_ok: bool = False,
     ) -> None:
         self.path = path
         self.op = op
@@ -43,6 +45,7 @@ class Test:
         self.run = run
         self.see = see
         self.boxes = boxes
+        self.absent_ok = absent_ok
 
     def show(self, facts: Any) -> dict[str, Any]:
         """Return the condition, the value seen (null if absent) and the result, as JSON."""
@@ -113,7 +116,7 @@ def compile_clause(clause: list[Any], tool: Tool, timezone: str, *, forbid: bool
     see = getter(condition.path)
     other = getter(condition.operand) if condition.op == "same_as" else None
     run = condition.compile(see, forbid=forbid, other=other)
-    return Test(condition.path, condition.op, plain(_numbers(clause[2])), run, see)
+    return Test(condition.path, condition.op, plain(_numbers(clause[2])), run, see, absent_ok=condition.absent_ok)
 
 
 def _any(boxes: list[list[Test]]) -> Test:
