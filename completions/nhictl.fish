@@ -38,6 +38,7 @@ complete -c nhictl -n '__nhictl_at 1' -a trust -d 'give others what they need to
 complete -c nhictl -n '__nhictl_at 1' -a policy -d 'put rules in force and ask what they decide'
 complete -c nhictl -n '__nhictl_at 1' -a audit -d 'prove, import and replay what was done'
 complete -c nhictl -n '__nhictl_at 1' -a crypto -d 'check keys, signatures and names by themselves'
+complete -c nhictl -n '__nhictl_at 1' -a selftest -d 'put what must be refused to this very installation'
 complete -c nhictl -n '__nhictl_at 1' -a demo -d 'see the whole story in a temporary home'
 complete -c nhictl -n '__nhictl_at 1' -a completion -d 'print a completion script for bash, zsh or fish'
 complete -c nhictl -n '__nhictl_at 2 agent' -a register -d 'register an agent with its accountable owner'
@@ -212,4 +213,5 @@ complete -c nhictl -n '__nhictl_at 2 crypto status-list' -l bits -x -a '1 2 4 8'
 complete -c nhictl -n '__nhictl_at 2 crypto status-list' -l batch -r -F -d 'questions as JSONL; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 crypto spiffe-bundle' -l batch -r -F -d 'questions as JSONL; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 crypto spiffe-bundle' -F
+complete -c nhictl -n '__nhictl_at 1 selftest' -l negative -d 'tokens, calls and logs that must be refused, with controls'
 complete -c nhictl -n '__nhictl_at 2 completion' -a 'bash zsh fish'

@@ -92,6 +92,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
         },
     ),
+    "selftest": Verb("selftest", "put what must be refused to this very installation"),
     "demo": Verb("demo", "see the whole story in a temporary home"),
     "completion": Verb("completion", "print a completion script for bash, zsh or fish"),
 }
