@@ -34,7 +34,7 @@ _nhictl_options() { # all options of a verb
         'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -83,7 +83,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses) kind=text ;;
         'token issue':--profile) kind='is at+jwt jwt-svid' ;;
         'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
-        'token verify':--token-file | 'token verify':--jwks | 'token verify':--status-list) kind=file ;;
+        'token verify':--token-file | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
         'token verify':--profile) kind='is at+jwt jwt-svid' ;;
         'token inspect':--token-file) kind=file ;;
         'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--reason) kind=text ;;

@@ -151,6 +151,7 @@ complete -c nhictl -n '__nhictl_at 2 token verify' -l jwks -r -F -d 'the issuer\
 complete -c nhictl -n '__nhictl_at 2 token verify' -l issuer -x -d 'whose keys those are; spiffe://DOMAIN for a bundle'
 complete -c nhictl -n '__nhictl_at 2 token verify' -l status-list -r -F -d 'a status list of the issuer; repeatable'
 complete -c nhictl -n '__nhictl_at 2 token verify' -l max-stale -x -d 'how old a status list may be: 60s unless told'
+complete -c nhictl -n '__nhictl_at 2 token verify' -l batch -r -F -d 'questions as JSONL; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 token inspect' -l token-file -r -F -d 'where the token is; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 token revoke' -l jti -x -d 'the token of this jti'
 complete -c nhictl -n '__nhictl_at 2 token revoke' -l token-file -r -F -d 'this token; - for stdin'
