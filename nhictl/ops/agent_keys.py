@@ -74,15 +74,13 @@ def descriptor(number: int) -> int:
 
 def claim(act: Act, key: OwnKey, agent: int, seq: int) -> None:
     """Make the key this agent's for ever; ConflictError (5) if it is or was anybody's."""
-    check_free(act, key)
+    check_free(act, key, agent)
     belongings.add_key(act.db, key.kid, agent, seq)
 
 
-def check_free(act: Act, key: OwnKey, agent: str | None = None) -> None:
+def check_free(act: Act, key: OwnKey, agent: int | None = None) -> None:
     """ConflictError (5) if the key is or was an agent's, was certified for another than `agent`, or is the authority's."""
-    owner = belongings.key_owner(act.db, key.kid)
-    if owner is None and (certified := svids.key_owner(act.db, key.kid)) != agent:
-        owner = certified
+    owner = belongings.key_owner(act.db, key.kid) or svids.key_owner(act.db, key.kid, agent)
     if owner is not None or belongings.is_signing_key(act.db, key.kid):
         raise taken(key.kid, owner)
 
@@ -167,7 +165,7 @@ def rotate(
         row = agents.find(act.house, name)
         if row.state == "retired":
             raise wrong_state("agent", row.name, row.state)
-        check_free(act, key, row.name)
+        check_free(act, key, row.id)
         doc = json.loads(row.doc)
         end = act.now_us + overlap_s * 1_000_000
         ext: dict[str, Any] = {"kid": key.kid, "jwk": key.public}

@@ -146,9 +146,9 @@ def _refuse_key(house: House, row: table.AgentRow, kid: str, now_us: int) -> Non
     owner = belongings.key_owner(house.db, kid)
     if belongings.is_signing_key(house.db, kid):
         raise agent_keys.taken(kid, None)
-    for other in (owner, svids.key_owner(house.db, kid)):
-        if other not in (None, row.name):
-            raise agent_keys.taken(kid, other)
+    other = owner if owner != row.name else None
+    if other := other or svids.key_owner(house.db, kid, row.id):
+        raise agent_keys.taken(kid, other)
     good = {known["kid"] for known in agents.keys_at(row, now_us) if known["state"] != "ended"}
     if owner is not None and kid not in good:
         raise ConflictError(

@@ -24,8 +24,9 @@ class Outstanding(NamedTuple):
         """A line if there are any."""
         if self.until is None:
             return []
-        what = "certificate that was issued stays" if self.number == 1 else "certificates that were issued stay"
-        return [f"{self.number} {what} good: nothing ends them before {self.until}"]
+        one = self.number == 1
+        what = "certificate that was issued stays" if one else "certificates that were issued stay"
+        return [f"{self.number} {what} good: nothing ends {'it' if one else 'them'} before {self.until}"]
 
 
 def outstanding(house: House, name: str, instance: str | None = None) -> Outstanding:

@@ -8,6 +8,7 @@ full disk leaves no record, and nobody reads what is not in the log.
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -80,12 +81,15 @@ def folders(house: House) -> list[str]:
 def bring_up(house: House, x5c: str) -> None:
     """Publish again wherever the bundle does not hold that certificate, so that nobody meets it unprepared.
 
-    The files themselves are looked at: a publisher that was killed may have recorded what it had not yet moved.
+    The files themselves are looked at: a publisher that was killed may have recorded what it had not yet moved. A folder
+    that is gone misleads nobody and is left alone: it may have moved.
     """
     for folder in folders(house):
         try:
             standing = (Path(folder) / trust_files.BUNDLE).read_bytes()
         except OSError:
+            if not os.path.lexists(folder):
+                continue
             standing = b""
         if x5c not in trust_files.certificates(standing):
             publish(house, folder)

@@ -38,8 +38,8 @@ def live_under(db: sqlite3.Connection, authority: int, now_s: int, below: int = 
     return Live(*db.execute(query, (authority, now_s, below)).fetchone())
 
 
-def key_owner(db: sqlite3.Connection, kid: str) -> str | None:
-    """The name of the agent that was ever certified with the key of that thumbprint."""
-    query = "SELECT a.name FROM svid s JOIN agent a ON a.id = s.agent WHERE s.kid = ? LIMIT 1"
-    row = db.execute(query, (kid,)).fetchone()
+def key_owner(db: sqlite3.Connection, kid: str, but: int | None = None) -> str | None:
+    """The name of an agent, other than `but`, that was ever certified with the key of that thumbprint."""
+    query = "SELECT a.name FROM svid s JOIN agent a ON a.id = s.agent WHERE s.kid = ? AND s.agent IS NOT ? LIMIT 1"
+    row = db.execute(query, (kid, but)).fetchone()
     return str(row[0]) if row else None

@@ -83,7 +83,7 @@ def _parse(data: bytes) -> x509.CertificateSigningRequest:
             raise _RefusedError("csr_malformed", f"is not a PEM `CERTIFICATE REQUEST` but a `{shown}`")
     try:
         return x509.load_pem_x509_csr(text) if pem else x509.load_der_x509_csr(data)
-    except (ValueError, UnsupportedAlgorithm) as e:
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as e:
         raise _RefusedError("csr_malformed", "is no PKCS #10 request that can be read") from e
 
 
