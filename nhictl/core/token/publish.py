@@ -40,6 +40,8 @@ def public_keys(stored: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 def authorities(stored: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The X.509 authorities as `kty crv x y x5c`, in the order given; ValueError if one is not what we would have stored."""
+    if not stored:
+        return []
     from nhictl.core.identity import certificate
 
     made: list[dict[str, Any]] = []
