@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from nhictl.core import times
 from nhictl.core.identity import csr, spiffe, x509_svid
 from nhictl.core.token import jws
-from nhictl.errors import ConflictError, InputError
+from nhictl.errors import ConflictError, InputError, UnavailableError
 from nhictl.ops import agent_keys, agents, instances, x509_authority
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
@@ -23,6 +23,7 @@ from nhictl.store import belongings, files, sqlite, svids
 
 DEFAULT_TTL_S: Final = 3600
 MAX_TTL_S: Final = 24 * 3600
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 
 
 class Certified(NamedTuple):
@@ -90,7 +91,7 @@ def issue_svid(
     NotFoundError (4) for an unknown agent; ConflictError (5) for an inactive one, a suspended instance, a key that is
     another's or that ended, or without an active authority. The life is cut at the agent's expiry and at the
     authority's end. A key that was made here goes to `target`, last of all, and the authorities to trust to `bundle_out`,
-    which is replaced.
+    where earlier ones are replaced.
     """
     if not 1 <= ttl_s <= MAX_TTL_S:
         raise InputError(f"an X.509-SVID lives 1s to {MAX_TTL_S // 3600}h", code="invalid_ttl")
@@ -102,7 +103,7 @@ def issue_svid(
         authority = x509_authority.ready(house)
         anchors = x509_authority.anchors(house)
         if bundle_out is not None:
-            files.replace_public(bundle_out, "".join(anchors).encode())
+            _write_bundle(bundle_out, anchors)
 
         def decide(act: Act) -> Issued:
             row = _ready(act.house, name, key, copy.id, act.now_us)
@@ -124,6 +125,20 @@ def issue_svid(
             return Issued(x509_svid.pem(der), x509_svid.pem(authority.own.der()), anchors, shown)
 
         return transact(house, decide)
+
+
+def _write_bundle(out: Path, anchors: list[str]) -> None:
+    """Replace a bundle of earlier; ConflictError (5) for a file of another kind, such as the key one mistook it for."""
+    try:
+        with out.open("rb") as file:
+            before = file.read(len(_CERTIFICATE))
+    except FileNotFoundError:
+        before = b""
+    except OSError as e:
+        raise UnavailableError(f"cannot replace `{out}`: {(e.strerror or str(e)).lower()}") from e
+    if before not in (b"", _CERTIFICATE):
+        raise ConflictError(f"`{out}` holds something else; it was not touched", code="bundle_file_exists")
+    files.replace_public(out, "".join(anchors).encode())
 
 
 def _spiffe_id(house: House, name: str) -> str:

@@ -212,7 +212,7 @@ def _named(agent: str) -> x509.SubjectAlternativeName:
 
 def test_a_key_made_here_is_handed_out_once_and_kept_nowhere(home: Svids, tmp_path: Path) -> None:
     out, bundle = tmp_path / "key.pem", tmp_path / "bundle.pem"
-    bundle.write_text("of last week")
+    bundle.write_text("-----BEGIN CERTIFICATE-----\nof last week")
     key = issue_svid.made(home.house)
     made, _ = issue_svid.issue_svid(home.house, "bot", key, instance="one", target=out, bundle_out=bundle)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -237,8 +237,9 @@ def test_a_key_that_is_not_taken_changes_nothing(home: Svids, tmp_path: Path) ->
             issue_svid.issue_svid(home.house, "bot", issue_svid.made(home.house), instance="one", target=out)
         assert home.size() == before
     assert (tmp_path / "there").read_text() == "mine"
-    failed = refused(home, bundle_out=tmp_path / "no" / "bundle.pem")
-    assert failed.exit == 7
+    for out, exit_ in ((tmp_path / "no" / "bundle.pem", 7), (tmp_path, 7), (tmp_path / "there", 5)):
+        assert refused(home, bundle_out=out).exit == exit_
+    assert (tmp_path / "there").read_text() == "mine", "a key that was mistaken for a bundle is not lost"
 
 
 def test_a_handed_out_key_is_taken_back_if_the_act_fails(

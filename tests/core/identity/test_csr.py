@@ -60,8 +60,9 @@ SOUND = {
 def test_the_key_is_taken(name: str) -> None:
     found = csr.read(SOUND[name], "r", ID)
     assert found.kid == jws.thumbprint(found.jwk) == jwk.thumbprint(found.jwk)
-    loaded = x509.load_pem_x509_csr if b"-----" in SOUND[name] else x509.load_der_x509_csr
-    assert jwk.public(found.jwk) == loaded(SOUND[name].strip()).public_key()
+    data = SOUND[name]
+    request_ = x509.load_pem_x509_csr(data.strip()) if b"-----" in data else x509.load_der_x509_csr(data)
+    assert jwk.public(found.jwk) == request_.public_key()
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
