@@ -31,6 +31,8 @@ CORNERS = {
         "core/token/jwk.py",
         "core/token/algorithms.py",
         "core/identity/certificate.py",
+        "core/identity/csr.py",
+        "core/identity/x509_svid.py",
         "core/ledger/checkpoint.py",
         "store/keys.py",
         "ops/act.py",

@@ -30,6 +30,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("agent.show", "show one agent"),
             "update": Verb("agent.update", "change what an agent is registered with"),
             "rotate-key": Verb("agent.rotate_key", "give an agent a new key; the old one ends after an overlap"),
+            "svid": Verb("agent.svid", "certify an agent's key with a short-lived X.509-SVID"),
             "suspend": Verb("agent.suspend", "stop an agent or one running copy of it at once, until it is resumed"),
             "resume": Verb("agent.resume", "let a suspended agent or running copy act again"),
             "retire": Verb("agent.retire", "end an agent for good"),

@@ -18,7 +18,7 @@ from nhictl.ops import agents
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import belongings, files
+from nhictl.store import belongings, files, svids
 
 DEFAULT_OVERLAP_S: Final = 3600
 MAX_OVERLAP_S: Final = 30 * 86400
@@ -74,18 +74,22 @@ def descriptor(number: int) -> int:
 
 def claim(act: Act, key: OwnKey, agent: int, seq: int) -> None:
     """Make the key this agent's for ever; ConflictError (5) if it is or was anybody's."""
-    check_free(act, key)
+    check_free(act, key, agent)
     belongings.add_key(act.db, key.kid, agent, seq)
 
 
-def check_free(act: Act, key: OwnKey) -> None:
-    """ConflictError (5) if the key is or was an agent's, or is the authority's own."""
-    owner = belongings.key_owner(act.db, key.kid)
-    if owner is None and not belongings.is_signing_key(act.db, key.kid):
-        return
+def check_free(act: Act, key: OwnKey, agent: int | None = None) -> None:
+    """ConflictError (5) if the key is or was an agent's, was certified for another than `agent`, or is the authority's."""
+    owner = belongings.key_owner(act.db, key.kid) or svids.key_owner(act.db, key.kid, agent)
+    if owner is not None or belongings.is_signing_key(act.db, key.kid):
+        raise taken(key.kid, owner)
+
+
+def taken(kid: str, owner: str | None) -> ConflictError:
+    """The error for a key that is or was that of agent `owner`, or of the authority itself."""
     whose = f"agent `{owner}`" if owner is not None else "the authority itself"
-    raise ConflictError(
-        f"key `{key.kid}` is or was that of {whose}", code="key_taken",
+    return ConflictError(
+        f"key `{kid}` is or was that of {whose}", code="key_taken",
         hint="a key that two share hides who acted; give each agent its own",
     )  # fmt: skip
 
@@ -161,7 +165,7 @@ def rotate(
         row = agents.find(act.house, name)
         if row.state == "retired":
             raise wrong_state("agent", row.name, row.state)
-        check_free(act, key)
+        check_free(act, key, row.id)
         doc = json.loads(row.doc)
         end = act.now_us + overlap_s * 1_000_000
         ext: dict[str, Any] = {"kid": key.kid, "jwk": key.public}

@@ -9,7 +9,7 @@ from nhictl.ops import agents
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import work
+from nhictl.store import svids, work
 
 
 class Change(NamedTuple):
@@ -41,9 +41,10 @@ def change(house: House, name: str, verb: str, reason: str | None) -> tuple[dict
         if row.state not in rule.sources:
             raise wrong_state("agent", row.name, row.state)
         live = work.live_tokens(act.db, agent=row.id, task_id=None, now_s=still_good(act.now_us))
-        seq = act.record(
-            rule.record, agent=row.name, sealed={"reason": reason} if reason else None, ext={"live_tokens": live}
-        )
+        ext = {"live_tokens": live}
+        if not rule.grants and (certificates := svids.live(act.db, row.id, act.now_us // 1_000_000).number):
+            ext["live_svids"] = certificates  # they stay good: the record says what suspending did not end
+        seq = act.record(rule.record, agent=row.name, sealed={"reason": reason} if reason else None, ext=ext)
         table.add_version(act.db, row.id, seq, rule.state, row.doc)
         if rule.state == "retired":
             work.cut_off(act.db, "agent", row.id, seq)

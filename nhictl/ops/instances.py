@@ -14,7 +14,7 @@ from nhictl.ops import agents
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import belongings, work
+from nhictl.store import belongings, svids, work
 
 MAX_LENGTH: Final = 128
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
@@ -111,7 +111,7 @@ def _start(proc: Path, pid: int) -> str:
         return "unknown"
 
 
-def refuse_suspended(act: Act, agent: table.AgentRow, instance: str) -> None:
+def refuse_suspended(act: Act | House, agent: table.AgentRow, instance: str) -> None:
     """ConflictError (5) if that instance of the agent is suspended."""
     if belongings.is_suspended(act.db, agent.id, instance):
         hint = f"nhictl agent resume {agent.name} --instance {instance}"
@@ -121,7 +121,8 @@ def refuse_suspended(act: Act, agent: table.AgentRow, instance: str) -> None:
 def change(house: House, name: str, instance: str, verb: str, reason: str | None) -> tuple[dict[str, Any], int, Head]:
     """`suspend` or `resume` one instance; returns the agent, how many live tokens it concerned, and the head.
 
-    NotFoundError (4) for an unknown agent, or an instance that no task of it was ever bound to; ConflictError (5) for
+    NotFoundError (4) for an unknown agent, or an instance that no task and no certificate of it
+    was ever bound to; ConflictError (5) for
     a retired agent, or if the instance is in that state already. The agent's other instances go on.
     """
     check(instance)
@@ -133,7 +134,7 @@ def change(house: House, name: str, instance: str, verb: str, reason: str | None
             raise wrong_state("agent", row.name, row.state)
         if not belongings.known(act.db, row.id, instance):
             raise NotFoundError(
-                f"agent `{row.name}` has had no task in instance `{instance}`", code="instance_unknown",
+                f"agent `{row.name}` has had no task or certificate in instance `{instance}`", code="instance_unknown",
                 hint=f"nhictl task list --agent {row.name}",
             )  # fmt: skip
         if belongings.is_suspended(act.db, row.id, instance) == stop:
@@ -142,9 +143,12 @@ def change(house: House, name: str, instance: str, verb: str, reason: str | None
         live = work.live_tokens(
             act.db, agent=row.id, task_id=None, now_s=act.now_us // 1_000_000, instance=instance
         )  # fmt: skip
+        ext = {"live_tokens": live}
+        if stop and (certificates := svids.live(act.db, row.id, act.now_us // 1_000_000, instance).number):
+            ext["live_svids"] = certificates
         seq = act.record(
             "instance.suspended" if stop else "instance.resumed", agent=row.name, inst=instance,
-            sealed={"reason": reason} if reason else None, ext={"live_tokens": live},
+            sealed={"reason": reason} if reason else None, ext=ext,
         )  # fmt: skip
         belongings.set_state(act.db, row.id, instance, seq, "suspended" if stop else "active")
         return agents.to_json(act.house, row, act.now_us), live

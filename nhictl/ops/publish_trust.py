@@ -8,6 +8,7 @@ full disk leaves no record, and nobody reads what is not in the log.
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -77,16 +78,33 @@ def folders(house: House) -> list[str]:
         return publication.folders(house.db)
 
 
+def bring_up(house: House, x5c: str) -> None:
+    """Publish again wherever the bundle does not hold that certificate, so that nobody meets it unprepared.
+
+    The files themselves are looked at: a publisher that was killed may have recorded what it had not yet moved. A folder
+    that is gone misleads nobody and is left alone: it may have moved.
+    """
+    for folder in folders(house):
+        try:
+            standing = (Path(folder) / trust_files.BUNDLE).read_bytes()
+        except OSError:
+            if not os.path.lexists(folder):
+                continue
+            standing = b""
+        if x5c not in trust_files.certificates(standing):
+            publish(house, folder)
+
+
 def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Published:
-    keys = _keys(act)
+    keys, x509 = _keys(act), _authorities(act)
     before = publication.newest_bundle(act.db)
     # a home that was restored from a backup may have forgotten what the folder still shows
     standing = trust_files.read_bundle(folder.read(trust_files.BUNDLE) or b"")
     sequence, known = standing if standing[0] > before[0] else before
-    digest = trust_files.bundle_digest(keys)
+    digest = trust_files.bundle_digest(keys, x509)
     if digest != known:
         sequence += 1
-    wanted = trust_files.documents(issuer, sorted(ALGORITHMS), keys, sequence)
+    wanted = trust_files.documents(issuer, sorted(ALGORITHMS), keys, sequence, x509)
     changed = folder.stage(wanted)
     out = str(folder.path)
     found = [
@@ -105,11 +123,22 @@ def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Publish
 
 def _keys(act: Act) -> list[dict[str, str]]:
     """The token keys that others may rely on, oldest first whatever their state: an order that no change of state moves."""
-    rows = [row for row in agents.keys(act.db, "token") if row.state in trust_files.PUBLISHED]
     try:
-        return trust_files.public_keys([json.loads(row.public) for row in rows])
+        return trust_files.public_keys(_published(act, "token"))
     except (ValueError, AttributeError) as e:
         raise UnsafeError(f"a stored public key is not one of ours: {e}", code="store_damaged") from e
+
+
+def _authorities(act: Act) -> list[dict[str, Any]]:
+    """The X.509 authorities that others may rely on, in the same order."""
+    try:
+        return trust_files.authorities(_published(act, "x509"))
+    except (ValueError, AttributeError, LookupError) as e:
+        raise UnsafeError(f"a stored certificate is not one of ours: {e}", code="store_damaged") from e
+
+
+def _published(act: Act, use: str) -> list[dict[str, Any]]:
+    return [json.loads(row.public) for row in agents.keys(act.db, use) if row.state in trust_files.PUBLISHED]
 
 
 def _refuse_home(house: House, path: Path) -> None:

@@ -94,6 +94,27 @@ def write_new(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
+def replace_public(path: Path, data: bytes) -> None:
+    """Put `data` in the place of `path`, mode 0644, whole at every moment; UnavailableError if it cannot be written."""
+    import tempfile
+
+    try:
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(handle, 0o644)
+                os.fsync(handle)
+            Path(beside).replace(path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+    except OSError as e:
+        raise UnavailableError(f"cannot write `{path}`: {_why(e)}") from e
+
+
 def read_secret(path: Path, limit: int = 65536) -> bytes:
     """Read a small file of the home after checking its mode, owner and kind on the descriptor that is read."""
     check_file(path)

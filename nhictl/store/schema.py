@@ -58,5 +58,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE instance_version (agent INTEGER NOT NULL, instance TEXT NOT NULL, seq INTEGER NOT NULL,"
         " state TEXT NOT NULL, PRIMARY KEY (agent, instance, seq)) WITHOUT ROWID",
     ),
+    (
+        # X.509-SVIDs, which nothing ends before their time: what outlives a suspended agent or a tainted authority
+        "CREATE TABLE svid (serial BLOB PRIMARY KEY, agent INTEGER NOT NULL, instance TEXT NOT NULL, kid TEXT NOT NULL,"
+        " authority INTEGER NOT NULL, seq INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX svid_agent ON svid (agent, expires)",
+        "CREATE INDEX svid_authority ON svid (authority, expires)",
+        "CREATE INDEX svid_kid ON svid (kid)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -76,7 +76,7 @@ EXITS: list[tuple[str, int, str]] = [
     ("rotate-key bot --generate-key --key-out no/k.jwk", 7, "cannot write `no/k.jwk`"),
     ("register n --owner o --purpose p --generate-key --key-out exists.jwk", 5, "`exists.jwk` exists already"),
     ("register n --owner o --purpose p --key-fd 9", 2, "--generate-key goes with"),
-    ("suspend bot --instance run-1", 4, "agent `bot` has had no task in instance `run-1`"),
+    ("suspend bot --instance run-1", 4, "agent `bot` has had no task or certificate in instance `run-1`"),
     ("suspend bot --instance a`b", 2, "is no instance"),
     ("suspend ghost --instance run-1", 4, "no agent `ghost`"),
     ("suspend gone --instance run-1", 5, "agent `gone` is retired"),

@@ -9,6 +9,7 @@ import typer
 from nhictl.cli.options import Reason
 from nhictl.cli.session import session
 from nhictl.ops.change_agent import change
+from nhictl.ops.outstanding import outstanding
 from nhictl.render import Result
 
 
@@ -20,7 +21,9 @@ def command(
     Example: nhictl agent retire report-bot --reason "incident 42"
     """
     agent, live, head = change(session().house(), name, "retire", reason)
+    svids = outstanding(session().house(), agent["name"])
     return Result(
-        "nhictl.agent/v1", {"agent": agent, "live_tokens": live, "log": head.to_json()},
-        text=[f"agent {agent['name']} retired; live tokens concerned: {live}"],
-    )  # fmt: skip
+        "nhictl.agent/v1",
+        {"agent": agent, "live_tokens": live, **svids.to_json(), "log": head.to_json()},
+        text=[f"agent {agent['name']} retired; live tokens concerned: {live}", *svids.warning()],
+    )

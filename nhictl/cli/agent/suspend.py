@@ -11,6 +11,7 @@ from nhictl.cli.options import Reason
 from nhictl.cli.session import session
 from nhictl.ops import instances
 from nhictl.ops.change_agent import change
+from nhictl.ops.outstanding import outstanding
 from nhictl.render import Result
 
 
@@ -21,7 +22,8 @@ def command(
 ) -> Result:
     """Suspend an agent: from now on its tokens are refused and it gets no new ones.
 
-    With --instance only that running copy is stopped.
+    With --instance only that running copy is stopped. An X.509-SVID that was issued stays good until it ends, which is
+    said: nobody asks us when it is checked.
 
     Example: nhictl agent suspend report-bot --instance ops-1.run-7 --reason "incident 42"
     """
@@ -33,7 +35,9 @@ def command(
         agent, live, head = instances.change(session().house(), name, instance, "suspend", reason)
         what = f"instance {instance} of agent {agent['name']}"
         body["instance"] = instance
+    svids = outstanding(session().house(), agent["name"], instance)
     return Result(
-        "nhictl.agent/v1", {"agent": agent, **body, "live_tokens": live, "log": head.to_json()},
-        text=[f"{what} suspended; live tokens concerned: {live}"],
-    )  # fmt: skip
+        "nhictl.agent/v1",
+        {"agent": agent, **body, "live_tokens": live, **svids.to_json(), "log": head.to_json()},
+        text=[f"{what} suspended; live tokens concerned: {live}", *svids.warning()],
+    )

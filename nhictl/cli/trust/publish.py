@@ -16,8 +16,8 @@ def command(
 ) -> Result:
     """Write the public keys and metadata that others need to check our tokens. Only what differs is touched.
 
-    jwks.json for OAuth and JWT libraries, spiffe-bundle.json for SPIFFE ones, and for an https issuer its metadata
-    under .well-known. The folder is remembered.
+    jwks.json for OAuth and JWT libraries and for the JwtBundle of SPIFFE ones, spiffe-bundle.json for SPIFFE federation
+    and X.509-SVIDs, and for an https issuer its metadata under .well-known. The folder is remembered.
 
     Example: nhictl trust publish --out /srv/www/nhi
     """

@@ -38,9 +38,26 @@ def public_keys(stored: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     return list(made.values())
 
 
-def bundle_digest(keys: Sequence[dict[str, str]]) -> str:
+def authorities(stored: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The X.509 authorities as `kty crv x y x5c`, in the order given; ValueError if one is not what we would have stored."""
+    if not stored:
+        return []
+    from nhictl.core.identity import certificate
+
+    made: list[dict[str, Any]] = []
+    for jwk in stored:
+        key = jws.load_public({name: jwk[name] for name in ("kty", "crv", "x", "y")})
+        (x5c,) = jwk["x5c"]
+        found = certificate.parse(x5c)
+        if not certificate.holds(found, key) or not certificate.is_authority(found):
+            raise ValueError("the certificate is not that of an authority with its key")
+        made.append({**jws.public_jwk(key), "x5c": [x5c]})
+    return made
+
+
+def bundle_digest(keys: Sequence[dict[str, str]], x509: Sequence[dict[str, Any]] = ()) -> str:
     """What the bundle says apart from its sequence, as a digest: the sequence grows exactly when this changes."""
-    return _digest(_bundle(keys))
+    return _digest(_bundle(keys, x509))
 
 
 def read_bundle(data: bytes) -> tuple[int, str]:
@@ -55,11 +72,16 @@ def read_bundle(data: bytes) -> tuple[int, str]:
     return sequence, _digest(value)
 
 
-def documents(iss: str, algorithms: Sequence[str], keys: Sequence[dict[str, str]], sequence: int) -> dict[str, bytes]:
-    """The files by path; `sequence` is the bundle's. The two of `.well-known` only for an issuer that is a URL."""
+def documents(
+    iss: str, algorithms: Sequence[str], keys: Sequence[dict[str, str]], sequence: int,
+    x509: Sequence[dict[str, Any]] = (),
+) -> dict[str, bytes]:  # fmt: skip
+    """The files by path; `sequence` is the bundle's, `x509` the authorities in it. The two of `.well-known` only for an
+    issuer that is a URL.
+    """
     made: dict[str, dict[str, Any]] = {
         KEY_SET: {"keys": [{**key, "use": "sig", "alg": "ES256"} for key in keys]},
-        BUNDLE: {"spiffe_sequence": sequence, **_bundle(keys)},
+        BUNDLE: {"spiffe_sequence": sequence, **_bundle(keys, x509)},
     }
     if iss.startswith("https://"):
         where = {"issuer": iss, "jwks_uri": f"{iss}/{KEY_SET}"}
@@ -84,8 +106,18 @@ def notes(iss: str) -> list[str]:
     return said
 
 
-def _bundle(keys: Sequence[dict[str, str]]) -> dict[str, Any]:
-    return {"spiffe_refresh_hint": REFRESH_HINT_S, "keys": [{**key, "use": "jwt-svid"} for key in keys]}
+def _bundle(keys: Sequence[dict[str, str]], x509: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """X.509 keys carry a certificate and no `kid` (SPIFFE X509-SVID §6.1)."""
+    entries = [*({**key, "use": "jwt-svid"} for key in keys), *({**key, "use": "x509-svid"} for key in x509)]
+    return {"spiffe_refresh_hint": REFRESH_HINT_S, "keys": entries}
+
+
+def certificates(data: bytes) -> list[str]:
+    """The `x5c` entries of a bundle as it stands published; none for what is no bundle."""
+    try:
+        return [key["x5c"][0] for key in strict_json.loads(data)["keys"] if key.get("use") == "x509-svid"]
+    except (ValueError, AttributeError, LookupError, TypeError):
+        return []
 
 
 def _digest(content: dict[str, Any]) -> str:
