@@ -5,7 +5,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
         '') words='init agent task token trust policy audit crypto selftest demo completion' ;;
-        'agent') words='register apply list show update rotate-key suspend resume retire' ;;
+        'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
         'trust') words='publish' ;;
@@ -25,6 +25,7 @@ _nhictl_options() { # all options of a verb
         'agent show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent update') words='--owner --purpose --env --no-env --trust --group --add-group --remove-group --label --remove-label --expires --attested --no-attested --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent rotate-key') words='--public-key --generate-key --key-out --key-fd --overlap --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'agent svid') words='--csr --key-out --key-fd --own-key --ttl --instance --bundle-out --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent suspend') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent resume') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'agent retire') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -71,6 +72,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'agent update':--expires) kind='is 90d never' ;;
         'agent rotate-key':--public-key | 'agent rotate-key':--key-out) kind=file ;;
         'agent rotate-key':--key-fd | 'agent rotate-key':--overlap) kind=text ;;
+        'agent svid':--csr | 'agent svid':--key-out | 'agent svid':--bundle-out) kind=file ;;
+        'agent svid':--key-fd | 'agent svid':--ttl | 'agent svid':--instance) kind=text ;;
         'agent suspend':--instance | 'agent suspend':--reason) kind=text ;;
         'agent resume':--instance | 'agent resume':--reason) kind=text ;;
         'agent retire':--reason) kind=text ;;
@@ -124,6 +127,7 @@ _nhictl_argument() { # what the argument of that number is
         'agent show':0) kind=text ;;
         'agent update':0) kind=text ;;
         'agent rotate-key':0) kind=text ;;
+        'agent svid':0) kind=text ;;
         'agent suspend':0) kind=text ;;
         'agent resume':0) kind=text ;;
         'agent retire':0) kind=text ;;
