@@ -82,6 +82,9 @@ class House:
         self.random = random
         self.actor = actor
         self.lock_timeout = 10.0
+        self.keeps_mark = True
+        """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""
+        self._place: tuple[int, int] | None = None
         self._db: sqlite3.Connection | None = None
         self._sealer: keys.Sealer | None = None
         self._meta: dict[str, str] | None = None
@@ -114,7 +117,17 @@ class House:
         if self._db is None:
             self.check()
             self._db = sqlite.open_existing(self.database, self.home / LOCK, self.lock_timeout)
+            self._place = files.identity(self.database)
         return self._db
+
+    def check_in_place(self) -> None:
+        """Refuse to go on with a database whose file was deleted or replaced meanwhile (exit 6): an outage, no success."""
+        if self._place is not None and files.identity(self.database) != self._place:
+            raise UnsafeError(f"`{self.database}` was deleted or replaced while it was in use", code="store_replaced")
+
+    def opened_already(self) -> bool:
+        """Whether the database was opened in this process."""
+        return self._db is not None
 
     def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer) -> None:
         """Take over what `init` has just made."""
@@ -124,6 +137,7 @@ class House:
         """This home on a connection that nobody else uses: an unfinished cursor elsewhere cannot pin an old view of it."""
         if self._reader is None:
             self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
+            self._reader.keeps_mark = self.keeps_mark
         self._reader.clock = self.clock
         return self._reader
 
@@ -159,6 +173,10 @@ class House:
             if not {"trust_domain", "issuer", "chain"} <= self._meta.keys():
                 raise UnsafeError("the database was not initialised to the end", code="home_incomplete")
         return self._meta
+
+    def forget_meta(self) -> None:
+        """Read `meta` again at next use."""
+        self._meta = None
 
     def issuer(self) -> Issuer:
         """Ourselves as an issuer, read afresh: every token key there ever was, with the revoked ones marked."""
