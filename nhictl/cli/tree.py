@@ -90,6 +90,14 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
         },
     ),
+    "doctor": Verb("doctor", "say what is the matter with this home, and what to do"),
+    "home": Noun(
+        "keep a copy of the home, and bring it back",
+        {
+            "backup": Verb("home.backup", "copy the database while others write, and check the copy"),
+            "restore": Verb("home.restore", "bring a backup back; nothing is granted until it is accepted"),
+        },
+    ),
     "demo": Verb("demo", "see the whole story in a temporary home"),
     "completion": Verb("completion", "print a completion script for bash, zsh or fish"),
 }

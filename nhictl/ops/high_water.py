@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from nhictl.errors import UnavailableError, UnsafeError
+from nhictl.errors import NhictlError, UnavailableError, UnsafeError
 from nhictl.ops.house import House
 from nhictl.store import log, mark_file, sqlite
 
@@ -112,6 +112,7 @@ def checked(house: House, doing: str, work: Callable[[sqlite3.Connection], T], t
         db.execute("BEGIN")
         try:
             found = fault(house, db, mark, log.head(db))
+            house.heeded = True
             if found is None:
                 return work(db)
         finally:
@@ -119,6 +120,18 @@ def checked(house: House, doing: str, work: Callable[[sqlite3.Connection], T], t
     if tries > 1:
         return checked(house, doing, work, tries - 1)
     raise found.error()
+
+
+def warning(house: House) -> NhictlError | None:
+    """What to say after questions that are answered whatever state the database is in, None if it is in order."""
+    try:
+        if house.unheeded():
+            refuse_put_back(house)
+    except (UnsafeError, UnavailableError) as e:
+        return e
+    except (NhictlError, OSError, sqlite3.Error):
+        return None  # whatever this is has been said already, or has nothing to do with the mark
+    return None
 
 
 def refuse_put_back(house: House) -> None:
@@ -156,9 +169,11 @@ class Mark:
                 self.found = fault(self._house, db, held, before)
         except (UnsafeError, UnavailableError) as e:
             if not revokes:
+                self._house.heeded = True
                 raise
             self._open = False
             self.found = Fault(e.code, e.message, None)
+        self._house.heeded = self.found is None or not revokes
         if self.found is not None and not revokes:
             raise self.found.error()
 
@@ -180,6 +195,7 @@ class Mark:
     def accept(self) -> Fault:
         """Take the database as the newest from now on; returns what was wrong."""
         found, self.found = self.found, None
+        self._house.heeded = True
         if found is None or self._slot is None:
             raise AssertionError("nothing to accept")
         if not self._open:

@@ -82,8 +82,12 @@ class House:
         self.random = random
         self.actor = actor
         self.lock_timeout = 10.0
+        self.caller: Callable[[], str] | None = None
+        """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
         self.keeps_mark = True
         """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""
+        self.heeded = False
+        """Whether what was done in this process was held against the mark and found in order, or refused."""
         self._place: tuple[int, int] | None = None
         self._db: sqlite3.Connection | None = None
         self._sealer: keys.Sealer | None = None
@@ -102,6 +106,8 @@ class House:
         except OSError as e:
             raise UnavailableError(f"cannot look at `{self.home}`: {e}") from e
         if not present:
+            if os.path.lexists(self.home) and self.home.lstat().st_uid != os.geteuid():
+                files.check_directory(self.home)  # somebody else's: what is in it does not show
             raise UnavailableError(
                 f"no authority in `{self.home}`", code="not_initialised",
                 hint="start one with: nhictl init --trust-domain example.org",
@@ -125,12 +131,17 @@ class House:
         if self._place is not None and files.identity(self.database) != self._place:
             raise UnsafeError(f"`{self.database}` was deleted or replaced while it was in use", code="store_replaced")
 
-    def opened_already(self) -> bool:
-        """Whether the database was opened in this process."""
+    def unheeded(self) -> bool:
+        """Whether the database was opened in this process, and nobody has held it against the mark."""
+        used = [house for house in (self, self._reader) if house is not None and house.is_open()]
+        return bool(used) and not any(house.heeded for house in used)
+
+    def is_open(self) -> bool:
+        """Whether the database was opened."""
         return self._db is not None
 
-    def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer) -> None:
-        """Take over what `init` has just made."""
+    def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer | None = None) -> None:
+        """Take over what `init` has just made, or a database that was opened otherwise."""
         self._db, self._sealer = db, sealer
 
     def reader(self) -> House:

@@ -17,7 +17,7 @@ from nhictl.core.policy.request import Request
 from nhictl.core.token import claims, compact, profile, state
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
-from nhictl.ops import high_water, policies, record_check, token_facts
+from nhictl.ops import high_water, policies, record_check, separation, token_facts
 from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
@@ -51,12 +51,13 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
     _check(asked)
     if asked.at_us is not None:
         raise InputError("a live check is about now", code="usage")
+    apart = house.caller() if house.caller is not None else separation.of_caller().kind
 
     def act_on(act: Act) -> Verdict:
         verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
             verdict = record_check.count(act, asked, verdict, seen)
-        record_check.record(act, asked, verdict, seen)
+        record_check.record(act, asked, verdict, seen, apart)
         return verdict
 
     return transact(house, act_on)
