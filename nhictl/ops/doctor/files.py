@@ -22,6 +22,7 @@ COPIES: Final = ("before-schema-*.db", "before-restore-*.db")
 LEFT_OVER: Final = ("*.unfinished", ".restore-*", ".init-*", ".nhictl-init-*")
 """What a process leaves that was killed while it migrated, restored or initialised."""
 
+_WHO: Final = "find out who did that, then put it right or restore a backup"
 _MEGABYTE: Final = 1 << 20
 
 
@@ -56,7 +57,7 @@ def known_files(patient: Patient) -> Iterator[Check]:
             files.check_file(path)
         except NhictlError as e:
             faults += 1
-            yield Check(f"file:{path.name}", "bad", e.message, e.hint)
+            yield Check(f"file:{path.name}", "bad", e.message, e.hint or _WHO)
     if not os.path.lexists(house.database) and house.exists():
         hint = "restore it: nhictl home restore FILE"
         yield Check(f"file:{house.database.name}", "bad", "the database is missing", hint)
