@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from nhictl.errors import NhictlError, UnavailableError, UnsafeError
-from nhictl.ops.house import House
+from nhictl.ops.house import MARK, House
 from nhictl.store import log, mark_file, sqlite
 
 if TYPE_CHECKING:
     from nhictl.core.ledger.checkpoint import Checkpoint
 
-FILE: Final = "high-water"
+FILE: Final = MARK
 KEPT: Final = "high_water"
 """In `meta`, once a mark is kept: from then on a missing file is a deleted one, or a database put into another home."""
 
@@ -43,7 +43,7 @@ class Fault(NamedTuple):
 
 def path_of(house: House) -> Path | None:
     """Where the mark is; None for a copy of the database in memory, which has none."""
-    return house.home / FILE if house.keeps_mark else None
+    return house.mark_path if house.keeps_mark else None
 
 
 def read(house: House) -> bytes | None:
@@ -52,8 +52,8 @@ def read(house: House) -> bytes | None:
     return mark_file.read(path) if path is not None else None
 
 
-def fault(house: House, db: sqlite3.Connection, mark: bytes | None, head: log.HeadRow | None) -> Fault | None:
-    """What is wrong with a database whose head is `head`, given a mark that was read before it."""
+def fault(house: House, db: sqlite3.Connection, mark: bytes | None) -> Fault | None:
+    """What is wrong with a database, given a mark that was read before it."""
     if path_of(house) is None:
         return None
     if mark is None:
@@ -63,17 +63,17 @@ def fault(house: House, db: sqlite3.Connection, mark: bytes | None, head: log.He
         return Fault("high_water_missing", text, None)
     lines = mark.split(b"\n", 2)
     size = int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 19 else -1
-    if head is not None and 0 < size <= head.size:
-        held = log.note_at(db, size)
-        if held is not None and held.encode() == mark:
-            return None
-    return _named(house, db, mark, head.size if head else 0)
+    if size > 0 and (held := log.note_at(db, size)) is not None and held.encode() == mark:
+        return None
+    return _named(house, db, mark)
 
 
-def _named(house: House, db: sqlite3.Connection, mark: bytes, size: int) -> Fault | None:
+def _named(house: House, db: sqlite3.Connection, mark: bytes) -> Fault | None:
     """The slow way, once the mark is not word for word in the database: which fault it is, if it is one."""
     from nhictl.core.ledger import checkpoint
 
+    head = log.head(db)
+    size = head.size if head else 0
     try:
         seen = checkpoint.parse(mark.decode("utf-8"))
     except ValueError:
@@ -111,7 +111,7 @@ def checked(house: House, doing: str, work: Callable[[sqlite3.Connection], T], t
     with sqlite.guarded(doing):
         db.execute("BEGIN")
         try:
-            found = fault(house, db, mark, log.head(db))
+            found = fault(house, db, mark)
             house.heeded = True
             if found is None:
                 return work(db)
@@ -166,7 +166,7 @@ class Mark:
             if first:
                 self._begin(db, before, held)
             else:
-                self.found = fault(self._house, db, held, before)
+                self.found = fault(self._house, db, held)
         except (UnsafeError, UnavailableError) as e:
             if not revokes:
                 self._house.heeded = True
@@ -182,7 +182,7 @@ class Mark:
         note = log.newest_note(db)
         if before.size and self._slot is not None:
             if held:
-                self.found = fault(self._house, db, held, before)
+                self.found = fault(self._house, db, held)
             elif note is not None:
                 self._slot.write(note)
         self._new = self.found is None

@@ -17,6 +17,7 @@ from nhictl.store import agents, files, keys, log, sqlite
 
 DATABASE = "nhictl.db"
 LOCK = "lock"
+MARK = "high-water"
 ALGORITHMS = frozenset({"ES256"})
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class House:
         self.lock_timeout = 10.0
         self.caller: Callable[[], str] | None = None
         """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
+        self.mark_path = home / MARK
         self.keeps_mark = True
         """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""
         self.heeded = False

@@ -68,7 +68,7 @@ def check_parent(path: Path) -> None:
 def identity(path: Path) -> tuple[int, int] | None:
     """Device and inode of a file, None if it is gone."""
     try:
-        info = path.stat()
+        info = os.stat(path)  # noqa: PTH116  # twice as fast, and asked at every check
     except OSError:
         return None
     return info.st_dev, info.st_ino

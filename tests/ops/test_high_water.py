@@ -19,7 +19,7 @@ from nhictl.ops.publish_trust import publish
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.revoke_token import Selector
 from nhictl.ops.verify_token import verify
-from nhictl.store import log, mark_file
+from nhictl.store import mark_file
 from tests.harness import ROOT
 from tests.ops.agent_house import Agents
 from tests.ops.high_water_home import Traveller, records, traveller
@@ -364,13 +364,11 @@ def test_a_copy_in_memory_has_none(home: Traveller) -> None:
 
 
 def test_the_chain_is_compared_too(home: Traveller) -> None:
-    head = log.head(home.house.db)
-    assert head is not None
     raw = mark_file.read(home.home / high_water.FILE)
     assert raw is not None
-    assert high_water.fault(home.house, home.house.db, raw, head) is None
+    assert high_water.fault(home.house, home.house.db, raw) is None
     other = raw.replace(home.house.meta["chain"].encode(), b"0" * 64)
-    found = high_water.fault(home.house, home.house.db, other, head)
+    found = high_water.fault(home.house, home.house.db, other)
     assert found is not None
     assert found.code == "store_rolled_back"
     assert found.mark is not None

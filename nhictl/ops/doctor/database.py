@@ -67,7 +67,7 @@ def mark(patient: Patient) -> Iterator[Check]:
     held = high_water.read(house)
     db = patient.open()
     head = log.head(db)
-    if (found := high_water.fault(house, db, held, head)) is not None:
+    if (found := high_water.fault(house, db, held)) is not None:
         error = found.error()
         yield Check("high-water", "bad", error.message, error.hint)
         return
