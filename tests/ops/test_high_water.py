@@ -112,6 +112,8 @@ def test_accepted_it_works_and_nothing_from_before_is_trusted(rolled_back: Trave
     assert last["ext"]["why"] == "store_rolled_back"
     assert rolled_back.reason() == "token_revoked"
     assert rolled_back.use() == "token_revoked"
+    with pytest.raises(NhictlError, match="no live token"):
+        revoke_token.revoke(rolled_back.house, Selector(agent="bot"), None)
     assert rolled_back.reason(rolled_back.later) == "token_unknown"
     fresh = rolled_back.issue()
     assert (rolled_back.reason(fresh), rolled_back.use(fresh)) == ("valid", "valid")
