@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust policy audit crypto selftest demo completion' ;;
+        '') words='init agent task token trust policy audit crypto selftest doctor home demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
@@ -12,6 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'home') words='backup restore' ;;
     esac
 }
 
@@ -55,6 +56,9 @@ _nhictl_options() { # all options of a verb
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'selftest') words='--negative --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'doctor') words='--accept-restore --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'home backup') words='--with-keys --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'home restore') words='--keys --replace --home --store -o --output --json --no-color --debug --version -h --help' ;;
         *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
     esac
 }
@@ -113,6 +117,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto status-list':--idx) kind=text ;;
         'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
+        'home restore':--keys) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
         *:-o | *:--output) kind='is table json jsonl csv tsv markdown' ;;
@@ -145,6 +150,8 @@ _nhictl_argument() { # what the argument of that number is
         'crypto jwk-thumbprint':0) kind=file ;;
         'crypto spiffe-id':0) kind=text ;;
         'crypto spiffe-bundle':0) kind=file ;;
+        'home backup':0) kind=text ;;
+        'home restore':0) kind=file ;;
         'completion':0) kind='is bash zsh fish' ;;
     esac
 }

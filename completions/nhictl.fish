@@ -39,6 +39,8 @@ complete -c nhictl -n '__nhictl_at 1' -a policy -d 'put rules in force and ask w
 complete -c nhictl -n '__nhictl_at 1' -a audit -d 'prove, import and replay what was done'
 complete -c nhictl -n '__nhictl_at 1' -a crypto -d 'check keys, signatures and names by themselves'
 complete -c nhictl -n '__nhictl_at 1' -a selftest -d 'put what must be refused to this very installation'
+complete -c nhictl -n '__nhictl_at 1' -a doctor -d 'say what is the matter with this home, and what to do'
+complete -c nhictl -n '__nhictl_at 1' -a home -d 'keep a copy of the home, and bring it back'
 complete -c nhictl -n '__nhictl_at 1' -a demo -d 'see the whole story in a temporary home'
 complete -c nhictl -n '__nhictl_at 1' -a completion -d 'print a completion script for bash, zsh or fish'
 complete -c nhictl -n '__nhictl_at 2 agent' -a register -d 'register an agent with its accountable owner'
@@ -78,6 +80,8 @@ complete -c nhictl -n '__nhictl_at 2 crypto' -a jwk-thumbprint -d 'print the thu
 complete -c nhictl -n '__nhictl_at 2 crypto' -a spiffe-id -d 'check a SPIFFE ID'
 complete -c nhictl -n '__nhictl_at 2 crypto' -a status-list -d 'look up an entry of a token status list, or pack one'
 complete -c nhictl -n '__nhictl_at 2 crypto' -a spiffe-bundle -d 'find what is wrong with a SPIFFE bundle'
+complete -c nhictl -n '__nhictl_at 2 home' -a backup -d 'copy the database while others write, and check the copy'
+complete -c nhictl -n '__nhictl_at 2 home' -a restore -d 'bring a backup back; nothing is granted until it is accepted'
 complete -c nhictl -n '__nhictl_at 1 init' -l trust-domain -x -d 'the SPIFFE trust domain'
 complete -c nhictl -n '__nhictl_at 1 init' -l issuer -x -d '`iss` of the tokens; default spiffe://NAME'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l owner -x -d 'who is accountable for it'
@@ -223,4 +227,9 @@ complete -c nhictl -n '__nhictl_at 2 crypto status-list' -l batch -r -F -d 'ques
 complete -c nhictl -n '__nhictl_at 2 crypto spiffe-bundle' -l batch -r -F -d 'questions as JSONL; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 crypto spiffe-bundle' -F
 complete -c nhictl -n '__nhictl_at 1 selftest' -l negative -d 'tokens, calls and logs that must be refused, with controls'
+complete -c nhictl -n '__nhictl_at 1 doctor' -l accept-restore -d 'take a database that was put back as the one that counts; ends every token before'
+complete -c nhictl -n '__nhictl_at 2 home backup' -l with-keys -d 'put the key-encryption key beside it: together they are the authority'
+complete -c nhictl -n '__nhictl_at 2 home restore' -l keys -r -F -d 'its key-encryption key, for a home without; default FILE.kek'
+complete -c nhictl -n '__nhictl_at 2 home restore' -l replace -d 'put it in place of the database that is there, which is kept beside it'
+complete -c nhictl -n '__nhictl_at 2 home restore' -F
 complete -c nhictl -n '__nhictl_at 2 completion' -a 'bash zsh fish'

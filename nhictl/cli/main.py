@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  # the boundary: nothing of a bug is shown but where it is
         return _take_back(session, _bug(error, session))
     finally:
+        _warn(session)
         session.close()
 
 
@@ -131,11 +132,22 @@ def _fail(error: NhictlError, session: Session) -> int:
     return error.exit
 
 
-def report(error: NhictlError, session: Session) -> None:
-    """Print an error on standard error, as JSON where that was asked for."""
-    text = error_json(error) if session.json_errors() else error_text(error)
+def report(error: NhictlError, session: Session, *, warning: bool = False) -> None:
+    """Print an error, or a warning, on standard error, as JSON where that was asked for."""
+    text = error_json(error, warning=warning) if session.json_errors() else error_text(error, warning=warning)
     with contextlib.suppress(OSError):  # nobody reads standard error: the status still tells
         print(text, file=sys.stderr, flush=True)
+
+
+def _warn(session: Session) -> None:
+    """What was read from, or revoked in, a database that was put back: said on standard error, beside the answer."""
+    house = session.opened()
+    if house is None or not house.unheeded():
+        return
+    from nhictl.ops.high_water import warning
+
+    if (found := warning(house)) is not None:
+        report(found, session, warning=True)
 
 
 def _bug(error: Exception, session: Session) -> int:

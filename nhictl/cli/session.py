@@ -36,6 +36,10 @@ class Session:
             self._house = House(home, database_of(home, self.store or os.environ.get("NHICTL_STORE")))
         return self._house
 
+    def opened(self) -> House | None:
+        """The home, if one was named by now."""
+        return self._house
+
     def close(self) -> None:
         """Let go of the home."""
         if self._house is not None:

@@ -94,6 +94,14 @@ TREE: Final[dict[str, Noun | Verb]] = {
         },
     ),
     "selftest": Verb("selftest", "put what must be refused to this very installation"),
+    "doctor": Verb("doctor", "say what is the matter with this home, and what to do"),
+    "home": Noun(
+        "keep a copy of the home, and bring it back",
+        {
+            "backup": Verb("home.backup", "copy the database while others write, and check the copy"),
+            "restore": Verb("home.restore", "bring a backup back; nothing is granted until it is accepted"),
+        },
+    ),
     "demo": Verb("demo", "see the whole story in a temporary home"),
     "completion": Verb("completion", "print a completion script for bash, zsh or fish"),
 }

@@ -19,6 +19,7 @@ from nhictl.core import times
 from nhictl.core.ledger import checkpoint, content, record
 from nhictl.core.ledger.merkle import CompactRange, leaf_hash
 from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
+from nhictl.ops.high_water import Mark
 from nhictl.ops.house import LOCK, House
 from nhictl.store import agents, log, sqlite
 from nhictl.store.lock import WriteLock
@@ -82,9 +83,13 @@ def _check_head(db: sqlite3.Connection, head: log.HeadRow) -> None:
 class Act:
     """The inside of one transaction: the database, the moment, and the only way to append to the log."""
 
-    def __init__(self, house: House, db: sqlite3.Connection, now_us: int, before: log.HeadRow) -> None:
+    def __init__(
+        self, house: House, db: sqlite3.Connection, now_us: int, before: log.HeadRow, mark: Mark | None = None
+    ) -> None:
         self.house = house
         self.db = db
+        self.mark = mark or Mark(house)
+        self.note = ""
         self.now_us = now_us
         self.tree = _tree_of(before)
         self.prev = before.prev
@@ -152,8 +157,9 @@ class Act:
     def finish(self, key: LogKey) -> Head:
         """Sign the checkpoint over everything appended, move the head and return it."""
         after = self.head()
-        note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
-        log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), note)
+        self.note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
+        log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), self.note)
+        self.mark.keep(self.db)
         return after
 
 
@@ -163,30 +169,35 @@ def content_place(chain: str, seq: int, label: str) -> str:
 
 
 def transact(
-    house: House, decide: Callable[[Act], T], *, grants: bool = True, key: LogKey | None = None, may_rest: bool = False
-) -> tuple[T, Head]:
+    house: House, decide: Callable[[Act], T], *, grants: bool = True, revokes: bool | None = None,
+    key: LogKey | None = None, may_rest: bool = False,
+) -> tuple[T, Head]:  # fmt: skip
     """Carry out `decide` as one act and return its answer with the head after it.
 
     `decide` reads, decides, changes state and appends at least one record, or raises, in which case nothing happened.
-    `grants` is False for what only takes authority away: that works even when the clock has gone back. With `may_rest`
-    it may find that there is nothing to change and append nothing; then the answer comes with the head as it is. Raises
-    ConflictError (lock not had), UnsafeError (`clock_regressed`), UnavailableError (`unavailable`, `outcome_unknown`).
+    `grants` is False for what only takes authority away: that works even when the clock has gone back, and, unless
+    `revokes` says otherwise, when the database was put back. With `may_rest` it may find that there is nothing to change
+    and append nothing; then the answer comes with the head as it is. Raises ConflictError (lock not had), UnsafeError
+    (`clock_regressed`, `store_rolled_back`, `store_replaced`), UnavailableError (`unavailable`, `outcome_unknown`).
     """
     key = key or log_key(house)
     db = house.db
     lock = WriteLock(house.home / LOCK)
     lock.acquire(house.lock_timeout)
+    mark = Mark(house)
     try:
+        house.check_in_place()
         with sqlite.guarded("begin a transaction"):
             db.execute("BEGIN IMMEDIATE")
         try:
             with sqlite.guarded("write the log"):
                 before = log.head(db) or log.HeadRow(0, 0, record.GENESIS_PREV, b"")
+                mark.check(db, before, revokes=not grants if revokes is None else revokes)
                 now_us = house.clock()
                 if grants and now_us + CLOCK_LEEWAY_US < before.ts:
                     raise clock_regressed(now_us, before.ts)
                 _check_head(db, before)
-                act = Act(house, db, now_us, before)
+                act = Act(house, db, now_us, before, mark)
                 answer = decide(act)
                 if act.seq == before.size:
                     if not may_rest:
@@ -199,7 +210,9 @@ def transact(
                 db.execute("ROLLBACK")
             raise
         _commit(house, db, after, act.prev)
+        mark.move(act.note)
     finally:
+        mark.close()
         lock.release()
     return answer, after
 

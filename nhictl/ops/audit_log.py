@@ -13,7 +13,8 @@ from nhictl.core.ledger import checkpoint
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.record import GENESIS_PREV
 from nhictl.core.token import b64
-from nhictl.errors import InputError, NotFoundError, UnavailableError
+from nhictl.errors import InputError, NhictlError, NotFoundError, UnavailableError
+from nhictl.ops import high_water
 from nhictl.ops.act import Head
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
@@ -42,24 +43,30 @@ def newest(house: House) -> tuple[str, Head]:
 def verify_home(
     house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[bytes] | None = None
 ) -> ledger.Integrity:
-    """Verify the database's own log, in one snapshot, against its keys and the anchors given."""
+    """Verify the database's own log, in one snapshot, against its keys and the anchors given.
+
+    The home's high-water mark is one more thing to hold it against, but no witness: it proves nothing to others.
+    """
     db = house.db
+    mark = _mark(house)
     with sqlite.guarded("read the log"):
         db.execute("BEGIN")
         try:
             head = log.head(db)
             note = log.newest_note(db)
-            marks = {a.size for a in anchors} | ({head.size} if head else set())
+            marks = {a.size for a in (*anchors, *mark)} | ({head.size} if head else set())
             done = ledger.scan(_contiguous(log.lines(db)), marks)
             notes = [note] if note else []
             pinned = keys if keys is not None else public_keys(house)
             kept = ledger.Head(head.size, head.prev, head.subtrees) if head else ledger.Head(0, GENESIS_PREV, b"")
 
-            def judged() -> ledger.Integrity:
-                chain = house.meta["chain"]
-                return ledger.judge(done, notes, pinned, anchors, pinned_chain=chain, complete=True, head=kept)
+            def judged(more: Sequence[ledger.Anchor] = ()) -> ledger.Integrity:
+                chain, seen = house.meta["chain"], [*anchors, *more]
+                return ledger.judge(done, notes, pinned, seen, pinned_chain=chain, complete=True, head=kept)
 
             found = judged()
+            if found.exit == 0 and mark and (put_back := judged(mark)).exit:
+                return put_back
             if found.exit == 1 and found.first_bad_seq is not None:
                 every = dict(log.notes(db))  # only now: where does it go wrong?
                 done = ledger.scan(_contiguous(log.lines(db)), [*every, *marks])
@@ -68,6 +75,17 @@ def verify_home(
             return found
         finally:
             db.execute("COMMIT")
+
+
+def _mark(house: House) -> list[ledger.Anchor]:
+    """The high-water mark as an anchor, if it can be read and a key of the home signed it; read before the database."""
+    try:
+        note = (high_water.read(house) or b"").decode("utf-8")
+        if any(checkpoint.signed_by(note, key) for key in public_keys(house)):
+            return [ledger.Anchor(*checkpoint.parse(note), f"`{high_water.FILE}` in the home")]
+    except (NhictlError, ValueError):
+        pass  # `nhictl doctor` says what is the matter with it
+    return []
 
 
 def _contiguous(rows: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:

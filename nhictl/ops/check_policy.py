@@ -10,7 +10,7 @@ from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.registry import Agent, Registry
 from nhictl.core.policy.request import Request
 from nhictl.errors import InputError
-from nhictl.ops import agents, policies, tasks
+from nhictl.ops import agents, high_water, policies, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, sqlite, work
@@ -78,7 +78,8 @@ class Bench:
         """The policy, agent, request and task of a question; a decision where it names a task that there is not."""
         at_us = call.at_us
         below = agent_table.LATEST
-        if at_us is not None and (self.needs_home() or call.task is not None):
+        if self.needs_home() or call.task is not None:
+            high_water.refuse_put_back(self.house)
             below = agents.below_of(self.house, at_us)
         now = at_us if at_us is not None else self.house.clock()
         policy = self.policy(below)

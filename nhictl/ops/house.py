@@ -17,6 +17,7 @@ from nhictl.store import agents, files, keys, log, sqlite
 
 DATABASE = "nhictl.db"
 LOCK = "lock"
+MARK = "high-water"
 ALGORITHMS = frozenset({"ES256"})
 
 T = TypeVar("T")
@@ -82,6 +83,14 @@ class House:
         self.random = random
         self.actor = actor
         self.lock_timeout = 10.0
+        self.caller: Callable[[], str] | None = None
+        """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
+        self.mark_path = home / MARK
+        self.keeps_mark = True
+        """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""
+        self.heeded = False
+        """Whether what was done in this process was held against the mark and found in order, or refused."""
+        self._place: tuple[int, int] | None = None
         self._db: sqlite3.Connection | None = None
         self._sealer: keys.Sealer | None = None
         self._meta: dict[str, str] | None = None
@@ -99,6 +108,8 @@ class House:
         except OSError as e:
             raise UnavailableError(f"cannot look at `{self.home}`: {e}") from e
         if not present:
+            if os.path.lexists(self.home) and self.home.lstat().st_uid != os.geteuid():
+                files.check_directory(self.home)  # somebody else's: what is in it does not show
             raise UnavailableError(
                 f"no authority in `{self.home}`", code="not_initialised",
                 hint="start one with: nhictl init --trust-domain example.org",
@@ -114,16 +125,32 @@ class House:
         if self._db is None:
             self.check()
             self._db = sqlite.open_existing(self.database, self.home / LOCK, self.lock_timeout)
+            self._place = files.identity(self.database)
         return self._db
 
-    def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer) -> None:
-        """Take over what `init` has just made."""
+    def check_in_place(self) -> None:
+        """Refuse to go on with a database whose file was deleted or replaced meanwhile (exit 6): an outage, no success."""
+        if self._place is not None and files.identity(self.database) != self._place:
+            raise UnsafeError(f"`{self.database}` was deleted or replaced while it was in use", code="store_replaced")
+
+    def unheeded(self) -> bool:
+        """Whether the database was opened in this process, and nobody has held it against the mark."""
+        used = [house for house in (self, self._reader) if house is not None and house.is_open()]
+        return bool(used) and not any(house.heeded for house in used)
+
+    def is_open(self) -> bool:
+        """Whether the database was opened."""
+        return self._db is not None
+
+    def adopt(self, db: sqlite3.Connection, sealer: keys.Sealer | None = None) -> None:
+        """Take over what `init` has just made, or a database that was opened otherwise."""
         self._db, self._sealer = db, sealer
 
     def reader(self) -> House:
         """This home on a connection that nobody else uses: an unfinished cursor elsewhere cannot pin an old view of it."""
         if self._reader is None:
             self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
+            self._reader.keeps_mark = self.keeps_mark
         self._reader.clock = self.clock
         return self._reader
 
@@ -159,6 +186,10 @@ class House:
             if not {"trust_domain", "issuer", "chain"} <= self._meta.keys():
                 raise UnsafeError("the database was not initialised to the end", code="home_incomplete")
         return self._meta
+
+    def forget_meta(self) -> None:
+        """Read `meta` again at next use."""
+        self._meta = None
 
     def issuer(self) -> Issuer:
         """Ourselves as an issuer, read afresh: every token key there ever was, with the revoked ones marked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 from hashlib import sha256
@@ -16,6 +17,7 @@ from nhictl.core import strict_json
 from nhictl.core.identity import spiffe
 from nhictl.core.token import jws
 from nhictl.errors import ConflictError, InputError, UnavailableError, UnsafeError
+from nhictl.ops import high_water
 from nhictl.ops.act import Act, Head, LogKey, transact
 from nhictl.ops.house import DATABASE, House
 from nhictl.store import agents, files, keys, log, sqlite
@@ -87,6 +89,7 @@ def _put_in_place(house: House, workshop: Path) -> None:
     house.database.parent.mkdir(parents=True, exist_ok=True)
     try:
         (house.home / keys.KEK_FILE).hardlink_to(workshop / keys.KEK_FILE)
+        (house.home / high_water.FILE).hardlink_to(workshop / high_water.FILE)
         house.database.hardlink_to(workshop / DATABASE)
     except FileExistsError as e:
         raise ConflictError(f"`{house.home}` holds an authority already", code="already_initialised") from e
@@ -100,6 +103,11 @@ def _refuse_existing(house: House) -> None:
     if (house.home / keys.KEK_FILE).exists():
         raise UnsafeError(
             f"`{house.home}` has a key-encryption key but no database", code="home_incomplete",
+            hint="restore the database, or choose an empty home",
+        )  # fmt: skip
+    if os.path.lexists(house.home / high_water.FILE):
+        raise UnsafeError(
+            f"`{house.home}` has the high-water mark of an authority that is gone", code="home_incomplete",
             hint="restore the database, or choose an empty home",
         )  # fmt: skip
 

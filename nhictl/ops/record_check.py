@@ -21,9 +21,10 @@ def count(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
     return verdict
 
 
-def record(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> None:
+def record(act: Act, asked: Question, verdict: Verdict, seen: Seen, apart: str) -> None:
+    """Append the answer. `apart` says whether the caller is shown to be another user than the home's (`separation`)."""
     kind = "token.used" if verdict.valid else "token.denied"
-    ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step}
+    ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step, "separation": apart}
     if asked.kind != profile.AT_JWT:
         ext["profile"] = asked.kind
     fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}

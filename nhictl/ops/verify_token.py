@@ -17,13 +17,13 @@ from nhictl.core.policy.request import Request
 from nhictl.core.token import claims, compact, profile, state
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
-from nhictl.ops import policies, record_check, token_facts
+from nhictl.ops import high_water, policies, record_check, separation, token_facts
 from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
 from nhictl.ops.token_facts import Question, Seen
 from nhictl.store import agents as agent_table
-from nhictl.store import log, sqlite
+from nhictl.store import log
 
 LATEST = agent_table.LATEST
 
@@ -32,17 +32,15 @@ def verify(house: House, asked: Question) -> Verdict:
     """Judge without writing anything. With `at_us` the state of that moment decides."""
     _check(asked)
     house = house.reader()
-    with sqlite.guarded("read the store"):
-        db = house.db
-        db.execute("BEGIN")
-        try:
-            now = house.clock()
-            if asked.at_us is None and _regressed(house, now):
-                return Verdict("clock_regressed", 12, message="the clock is behind the newest record")
-            verdict, _ = _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
-            return verdict
-        finally:
-            db.execute("COMMIT")
+
+    def answer(_: object) -> Verdict:
+        now = house.clock()
+        if asked.at_us is None and _regressed(house, now):
+            return Verdict("clock_regressed", 12, message="the clock is behind the newest record")
+        verdict, _ = _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
+        return verdict
+
+    return high_water.checked(house, "read the store", answer)
 
 
 def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
@@ -53,12 +51,13 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
     _check(asked)
     if asked.at_us is not None:
         raise InputError("a live check is about now", code="usage")
+    apart = house.caller() if house.caller is not None else separation.of_caller().kind
 
     def act_on(act: Act) -> Verdict:
         verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
             verdict = record_check.count(act, asked, verdict, seen)
-        record_check.record(act, asked, verdict, seen)
+        record_check.record(act, asked, verdict, seen, apart)
         return verdict
 
     return transact(house, act_on)

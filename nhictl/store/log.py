@@ -74,6 +74,12 @@ def newest_note(db: sqlite3.Connection) -> str | None:
     return _text(row[0]) if row else None
 
 
+def note_at(db: sqlite3.Connection, size: int) -> str | None:
+    """The checkpoint over the first `size` records, None if no commit ended there."""
+    row = db.execute("SELECT CAST(note AS BLOB) FROM checkpoint WHERE size = ?", (size,)).fetchone()
+    return _text(row[0]) if row else None
+
+
 def spread_notes(db: sqlite3.Connection, size: int) -> list[str]:
     """Checkpoints at sizes `size`, then at or below `size-1`, `size-2`, `size-4` …: a few, oldest first, dense at the end."""
     found: dict[int, str] = {}
@@ -123,6 +129,11 @@ def get_meta(db: sqlite3.Connection) -> dict[str, str]:
 def put_meta(db: sqlite3.Connection, values: dict[str, str]) -> None:
     """Write down facts of the authority, once."""
     db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", values.items())
+
+
+def add_meta(db: sqlite3.Connection, values: dict[str, str]) -> None:
+    """The same for what another process may have written down meanwhile; its word stands."""
+    db.executemany("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", values.items())
 
 
 def imported(db: sqlite3.Connection, digest: str) -> int | None:

@@ -151,4 +151,4 @@ def backup(connection: sqlite3.Connection, target: Path) -> None:
         files.sync_directory(target.parent)
     except (OSError, sqlite3.Error) as e:
         unfinished.unlink(missing_ok=True)
-        raise UnavailableError(f"cannot back up the database to `{target}` before migrating it: {e}") from e
+        raise UnavailableError(f"cannot back up the database to `{target}`: {e}") from e

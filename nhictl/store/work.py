@@ -125,14 +125,15 @@ def revoke(db: sqlite3.Connection, ident: int, seq: int) -> bool:
 
 
 def cut_off(db: sqlite3.Connection, kind: str, ref: int, seq: int) -> None:
-    """End every token of agent or task `ref` that was issued before record `seq`: one row."""
+    """End every token of agent or task `ref`, of everybody for `all` and 0, that was issued before record `seq`: one row."""
     db.execute("INSERT INTO cutoff (kind, ref, seq) VALUES (?, ?, ?)", (kind, ref, seq))
 
 
 def cut_at(db: sqlite3.Connection, agent: int, task_id: int, issued_seq: int, below: int = LATEST) -> int | None:
     """The log number of the first cut-off that ended a token issued at `issued_seq`, or None."""
     query = (
-        "SELECT min(seq) FROM cutoff WHERE ((kind = 'agent' AND ref = ?) OR (kind = 'task' AND ref = ?))"
+        "SELECT min(seq) FROM cutoff WHERE ((kind = 'agent' AND ref = ?) OR (kind = 'task' AND ref = ?)"
+        " OR (kind = 'all' AND ref = 0))"
         " AND seq > ? AND seq < ?"
     )
     row = db.execute(query, (agent, task_id, issued_seq, below)).fetchone()
@@ -144,7 +145,8 @@ _LIVE = (
     " AND k.ended IS NULL AND (? IS NULL OR k.agent = ?) AND (? IS NULL OR k.id = ?)"
     " AND (? IS NULL OR t.instance = ?)"
     " AND NOT EXISTS (SELECT 1 FROM cutoff c WHERE c.seq > t.seq"
-    " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.id)))"
+    " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.id)"
+    " OR (c.kind = 'all' AND c.ref = 0)))"
 )
 
 

@@ -45,6 +45,7 @@ class Agents:
         made = object.__new__(Agents)
         made.now = self.now
         made.house = House(self.house.home, self.house.database, clock=lambda: made.now)
+        made.house.keeps_mark = False
         db = sqlite3.connect(":memory:", isolation_level=None)
         self.house.db.backup(db)
         made.house.adopt(db, self.house.sealer)

@@ -23,7 +23,8 @@ from typing import Any
 
 from nhictl.cli.main import main
 from nhictl.core.ledger import record
-from nhictl.ops.audit_log import verify_home
+from nhictl.ops.audit_log import parse_anchor, verify_home
+from nhictl.ops.high_water import FILE
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.issue_token import issue_token
 from nhictl.store import log, work
@@ -96,6 +97,7 @@ def issue(home: Path, task: str, out: Path, counter: Counter | None = None) -> i
 
 def look(home: Path, task: str, printed: bytes) -> dict[str, Any]:
     """What is left in the home, before and after one more token is issued in it."""
+    mark = parse_anchor((home / FILE).read_bytes(), FILE)
     house = House(home, home / DATABASE)
     found = verify_home(house, ())
     lines = [record.decode(line) for _, line in log.lines(house.db)]
@@ -107,6 +109,7 @@ def look(home: Path, task: str, printed: bytes) -> dict[str, Any]:
     after = verify_home(house, ())
     house.close()
     return {
+        "mark": mark.size, "moved": parse_anchor((home / FILE).read_bytes(), FILE).size,
         "verdict": found.verdict, "size": found.size, "records": len(recorded), "rows": len(rows),
         "counted": row.tokens if row else None, "same": recorded == ["sha256:" + r.digest.hex() for r in rows],
         "whole": printed.endswith(b"\n"), "printed": len(token),

@@ -82,6 +82,18 @@ def test_the_next_act_succeeds(rows: list[Row]) -> None:
         ), row
 
 
+def test_the_mark_may_lag_and_never_leads(rows: list[Row]) -> None:
+    """And never alarms: the next act, above, was not refused, and put it right."""
+    for row in rows:
+        assert BEFORE <= row["mark"] <= row["size"], row
+        assert row["moved"] == row["next"], row
+    assert {(row["size"], row["mark"]) for row in rows} >= {
+        (BEFORE, BEFORE),
+        (BEFORE + 1, BEFORE),  # between the commit and the mark
+        (BEFORE + 1, BEFORE + 1),
+    }
+
+
 def test_a_kill_during_init_leaves_a_place_to_begin_again_or_a_clear_word(tmp_path: Path, nhictl: Program) -> None:
     """What a killed `init` leaves is its workshop: the next one does not mind it."""
     home = tmp_path / "home"

@@ -145,6 +145,7 @@ class Authority:
         db = sqlite3.connect(":memory:", isolation_level=None)
         self.house.db.backup(db)
         house = InMemory(self.house.home, self.house.database, clock=clock or Clock(self.clock.now_us))
+        house.keeps_mark = False
         house.adopt(db, self.house.sealer)
         try:
             yield house

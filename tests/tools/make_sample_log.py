@@ -39,6 +39,7 @@ class SampleHouse(House):
         self.drawn = 0
         who = {"kind": "operator", "id": "uid:1000", "host": "ops-1", "os_user": "mira"}
         super().__init__(home, home / "nhictl.db", clock=self._tick, random=self._draw, actor=lambda: who)
+        self.caller = lambda: "none"
 
     def _tick(self) -> int:
         self.ticks += 1

@@ -1,0 +1,1 @@
+"""`nhictl home …`: one verb a file."""
