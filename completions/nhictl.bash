@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust policy audit crypto selftest doctor home demo completion' ;;
+        '') words='init agent task token trust policy audit crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
@@ -55,10 +55,10 @@ _nhictl_options() { # all options of a verb
         'crypto spiffe-id') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'selftest') words='--negative --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'doctor') words='--accept-restore --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'home backup') words='--with-keys --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'home restore') words='--keys --replace --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'selftest') words='--negative --home --store -o --output --json --no-color --debug --version -h --help' ;;
         *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
     esac
 }

@@ -93,7 +93,6 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
         },
     ),
-    "selftest": Verb("selftest", "put what must be refused to this very installation"),
     "doctor": Verb("doctor", "say what is the matter with this home, and what to do"),
     "home": Noun(
         "keep a copy of the home, and bring it back",
@@ -102,6 +101,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "restore": Verb("home.restore", "bring a backup back; nothing is granted until it is accepted"),
         },
     ),
+    "selftest": Verb("selftest", "put what must be refused to this very installation"),
     "demo": Verb("demo", "see the whole story in a temporary home"),
     "completion": Verb("completion", "print a completion script for bash, zsh or fish"),
 }
