@@ -93,7 +93,8 @@ def find(house: House, name: str, below: int = trusts.LATEST) -> table.TrustRow:
 
 def _check(asked: Asked) -> None:
     check_audience(asked.audience)
-    open_task.check(open_task.Order("-", asked.intent, asked.purpose or "-", (Box(["-"], None, []),)))
+    purpose = "-" if asked.purpose is None else asked.purpose
+    open_task.check(open_task.Order("-", asked.intent, purpose, (Box(["-"], None, []),)))
 
 
 def _refusal(case: Case) -> RejectedError | None:
