@@ -9,7 +9,7 @@ import pytest
 
 from nhictl.core.token import b64
 from nhictl.errors import ConflictError, InputError, NotFoundError, UnsafeError
-from nhictl.ops import audit_log, exchange_token, instances, tasks, tokens, trusts
+from nhictl.ops import act, audit_log, exchange_token, instances, tasks, tokens, trusts
 from nhictl.ops.change_agent import change
 from nhictl.ops.house import LOCK
 from nhictl.ops.issue_token import issue_token
@@ -185,7 +185,7 @@ def test_keys_are_renewed_without_a_gap(home: Exchange) -> None:
 
 def test_a_trust_that_is_replaced_meanwhile(home: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look and the lock another trust takes its place: what was prepared for the old one is not granted."""
-    real = exchange_token.transact
+    real = act.transact
 
     def late(*arguments: object, **options: object) -> object:
         monkeypatch.setattr(exchange_token, "transact", real)

@@ -20,7 +20,7 @@ from tests.core.token.crypto_keys import edit_signature, raw_ecdsa
 from tests.ops.ci_issuer import AUDIENCE, EC_JWK, GITHUB, NOON, RSA, RSA_JWK, github, sign
 from tests.ops.exchange_house import Exchange
 
-FORK = {
+FORK: dict[str, Any] = {
     "event_name": "pull_request", "ref": "refs/pull/7/merge", "head_ref": "patch", "base_ref": "main",
     "ref_protected": "false",
 }  # fmt: skip

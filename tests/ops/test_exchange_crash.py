@@ -84,7 +84,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("crash")
     home = Exchange(folder)
     home.house.close()
-    driver = [sys.executable, "-m", "tests.ops.exchange_crash", folder / "home", folder / "place"]
+    driver = [sys.executable, "-m", "tests.ops.exchange_crash", str(folder / "home"), str(folder / "place")]
     ran = subprocess.run(driver, env=ENVIRONMENT, input=sign(github()), capture_output=True, timeout=300, cwd=ROOT)
     assert (ran.returncode, ran.stderr) == (0, b"")
     return [json.loads(line) for line in ran.stdout.splitlines()]
