@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from nhictl.core.token.verdict import RejectedError
 from nhictl.core.trust import match, providers, request, subject
 from nhictl.core.trust.value import Trust
-from nhictl.ops import agents, trusts
+from nhictl.ops import agents
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings
@@ -132,7 +132,7 @@ def _agent(case: Case) -> None:
 
 
 def _single_use(case: Case) -> None:
-    if (seq := table.spent(case.house.db, trusts.mark(case.trust, case.said), case.below)) is not None:
+    if (seq := table.spent(case.house.db, subject.mark(case.said, case.trust), case.below)) is not None:
         raise RejectedError(18, "jti_replayed", f"exchanged by record {seq}: each token of a job is good once")
 
 

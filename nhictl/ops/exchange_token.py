@@ -16,6 +16,7 @@ from nhictl.core import times
 from nhictl.core.policy.box import Box, box_from_mapping
 from nhictl.core.token.verdict import RejectedError
 from nhictl.core.trust import providers, subject
+from nhictl.core.trust.value import Trust
 from nhictl.errors import ConflictError
 from nhictl.ops import open_task, policies, tasks, trusts
 from nhictl.ops.act import Act, Head, log_key, transact
@@ -74,7 +75,7 @@ def exchange(house: House, name: str, token: bytes, asked: Asked) -> tuple[Excha
         if refused is None and now.id != row.id:
             raise ConflictError(f"trust `{name}` was replaced meanwhile", code="trust_changed", hint="try again")
         if refused is None and not table.spend(
-            act.db, trusts.mark(trust, case.said), subject.forget_after_s(case.said), act.seq
+            act.db, subject.mark(case.said, trust), subject.forget_after_s(case.said), act.seq
         ):
             refused = RejectedError(18, "jti_replayed")
         if refused is not None:
@@ -89,6 +90,12 @@ def find(house: House, name: str, below: int = trusts.LATEST) -> table.TrustRow:
     """The newest trust of that name, in force or removed; NotFoundError (4) if there never was one."""
     row = table.newest(house.db, name, below)
     return row if row is not None else trusts.find(house, name, below)
+
+
+def audience_of(house: House, name: str) -> str:
+    """For whom a job's token has to be, to be exchanged under the trust of that name; NotFoundError (4)."""
+    with sqlite.guarded("read the trusts"):
+        return Trust.from_json(find(house, name).doc).audience
 
 
 def _check(asked: Asked) -> None:
@@ -146,7 +153,7 @@ def _digest(token: bytes) -> str:
 def _to_record(case: Case, refused: RejectedError) -> tuple[bool, str | None, bytes]:
     """Whether a refusal is recorded, until when it is the last, and what it is known by."""
     now_s = case.now_us // 1_000_000
-    known = trusts.mark(case.trust, case.said) if case.signed and case.typed else sha256(case.token.strip()).digest()
+    known = subject.mark(case.said, case.trust) if case.signed and case.typed else sha256(case.token.strip()).digest()
     mark = sha256(known + refused.reason.encode()).digest()
     count, same, oldest = table.refusals(case.house.db, case.row.id, case.proved, now_s - WINDOW_S, mark)
     most = RECORDED[case.proved]

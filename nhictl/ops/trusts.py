@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nhictl.core import strict_json, times
-from nhictl.core.policy.compiled import Policy
 from nhictl.core.token.claims import still_good
-from nhictl.core.trust.document import Source, read
-from nhictl.core.trust.lint import Finding, lint
 from nhictl.core.trust.value import Trust
 from nhictl.errors import ConflictError, InputError, NotFoundError
 from nhictl.ops import agents, end_task, policies
@@ -20,6 +16,11 @@ from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite
 from nhictl.store import trusts as table
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.compiled import Policy
+    from nhictl.core.trust.document import Source
+    from nhictl.core.trust.lint import Finding
 
 MAX_FILE: Final = 1_000_000
 LATEST = agent_table.LATEST
@@ -50,6 +51,9 @@ class Refused(NamedTuple):
 
 def look(file: str, data: bytes, policy: Policy | None = None) -> Linted:
     """Read and lint a trust file; InputError (2) with its place if it is malformed."""
+    from nhictl.core.trust.document import read
+    from nhictl.core.trust.lint import lint
+
     folder = Path() if file in ("-", "<stdin>") else Path(file).parent
 
     def read_file(name: str) -> tuple[str, bytes]:
@@ -151,11 +155,6 @@ def find(house: House, name: str, below: int = LATEST) -> table.TrustRow:
     return row
 
 
-def of_row(row: table.TrustRow) -> Trust:
-    """The trust in a row."""
-    return Trust.from_json(row.doc)
-
-
 def to_json(house: House, row: table.TrustRow, at_us: int, below: int = LATEST) -> dict[str, Any]:
     """The trust as `nhictl.trust/v1` shows it."""
     trust = Trust.from_json(row.doc)
@@ -199,8 +198,3 @@ def everything(house: House, at_us: int | None = None) -> list[dict[str, Any]]:
     with sqlite.guarded("read the trusts"):
         below = agents.below_of(house, at_us)
         return [to_json(house, row, now, below) for row in table.in_force(house.db, below)]
-
-
-def mark(trust: Trust, claims: dict[str, Any]) -> bytes:
-    """What a token is remembered by: SHA-256 over issuer and `jti`, however the token was spelt."""
-    return sha256(f"{trust.issuer}\0{claims['jti']}".encode()).digest()

@@ -10,9 +10,9 @@ import typer
 from nhictl.cli import subject_token
 from nhictl.cli.main import Reply
 from nhictl.cli.session import session, stdin_bytes
-from nhictl.ops import policies, reading, trusts
+from nhictl.ops import policies, reading
 from nhictl.ops.exchange_checks import Asked
-from nhictl.ops.exchange_token import Refused, exchange, find
+from nhictl.ops.exchange_token import Refused, audience_of, exchange
 from nhictl.render import Result
 
 
@@ -44,7 +44,7 @@ def command(
         intent, audience, reading.boxes(policy, allow or [], None), reading.seconds("--ttl", ttl) if ttl else None,
         reading.seconds("--deadline", deadline) if deadline else None, purpose,
     )  # fmt: skip
-    data = subject_token.given(subject_token_file, subject_token_env, trusts.of_row(find(house, trust)).audience)
+    data = subject_token.given(subject_token_file, subject_token_env, audience_of(house, trust))
     if data is None:
         data = stdin_bytes(reading.TOKEN_LIMIT)
     answer, head = exchange(house, trust, data, asked)

@@ -11,7 +11,7 @@ from nhictl.cli import subject_token
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import session
-from nhictl.ops import exchange_token, trusts
+from nhictl.ops.exchange_token import audience_of
 from nhictl.ops.explain_trust import explain
 from nhictl.render import Result
 from nhictl.render.json_text import compact
@@ -34,8 +34,7 @@ def command(
     """
     house = session().house()
     at_us = session().at(at)
-    audience = trusts.of_row(exchange_token.find(house, name)).audience if at is None else ""
-    token = subject_token.given(subject_token_file, subject_token_env, audience)
+    token = subject_token.given(subject_token_file, subject_token_env, audience_of(house, name))
     body = explain(house, name, token, at_us)
     return Reply(Result(SCHEMA, body, text=_told(body)), 1 if body["would"] == "refuse" else 0)
 

@@ -7,6 +7,7 @@ own tokens would be refused for. A token needs a `jti`, since without one it cou
 from __future__ import annotations
 
 import math
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import algorithms, compact, jwk
@@ -116,6 +117,11 @@ def check_times(claims: dict[str, Any], trust: Trust, now_us: int) -> None:
 
 def _us(seconds: float) -> int:
     return int(seconds * 1_000_000) if isinstance(seconds, float) else seconds * 1_000_000
+
+
+def mark(claims: dict[str, Any], trust: Trust) -> bytes:
+    """What a token is remembered by: SHA-256 over issuer and `jti`, however the token was spelt."""
+    return sha256(f"{trust.issuer}\0{claims['jti']}".encode()).digest()
 
 
 def forget_after_s(claims: dict[str, Any]) -> int:
