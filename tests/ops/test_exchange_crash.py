@@ -16,7 +16,7 @@ from nhictl.ops import audit_log
 from nhictl.ops.house import LOCK
 from nhictl.store.lock import WriteLock
 from tests.harness import ROOT
-from tests.ops.ci_issuer import github, sign
+from tests.ops.ci_issuer import TARGET, github, sign
 from tests.ops.exchange_house import Exchange
 
 AT_ONCE = 16
@@ -26,10 +26,9 @@ from pathlib import Path
 from nhictl.ops import exchange_token
 from nhictl.ops.exchange_checks import Asked
 from nhictl.ops.house import DATABASE, House
-from tests.ops.ci_issuer import NOON, TARGET
 
-home = Path(sys.argv[1])
-house = House(home, home / DATABASE, clock=lambda: NOON * 1_000_000)
+home, now_us, audience = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+house = House(home, home / DATABASE, clock=lambda: now_us)
 house.lock_timeout = 120
 real = exchange_token.transact
 
@@ -38,7 +37,7 @@ def queued(*arguments, **options):
     return real(*arguments, **options)
 
 exchange_token.transact = queued
-answer, _ = exchange_token.exchange(house, "deploy-main", sys.stdin.buffer.read(), Asked("deploy", TARGET))
+answer, _ = exchange_token.exchange(house, "deploy-main", sys.stdin.buffer.read(), Asked("deploy", audience))
 print(getattr(answer, "reason", "exchanged"))
 """
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -54,7 +53,7 @@ def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
     try:
         for _ in range(AT_ONCE):
             process = subprocess.Popen(
-                [sys.executable, "-c", RACER, str(home.house.home)], env=ENVIRONMENT, text=True,
+                [sys.executable, "-c", RACER, str(home.house.home), str(home.now), TARGET], env=ENVIRONMENT, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
             assert process.stdin is not None

@@ -117,7 +117,7 @@ def _algorithms(node: Node | None, keys: list[dict[str, Any]]) -> list[str]:
         found = {alg if alg in kind.algorithms else kind.algorithms[0] for alg, kind in kinds if kind is not None}
         return sorted(found)
     for item in reading.items(node, what="`algorithms`"):
-        if item.value not in ALGORITHMS:
+        if not isinstance(item.value, str) or item.value not in ALGORITHMS:
             hint = "one of " + ", ".join(sorted(ALGORITHMS))
             raise item.error(f"`{item.value}` is no algorithm with public keys that is known here", hint=hint)
     return reading.names(node, what="`algorithms`")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nhictl.core.identity.spiffe import instance_fault
@@ -73,6 +73,7 @@ def test_a_trust_that_names_nothing_admits_nobody() -> None:
         match.check(TRUST._replace(match={}), github())
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*github(), *gitlab(), "email", "name"]), JSON))
 def test_nothing_about_people_is_shown(claims: dict[str, Any]) -> None:
     for of in providers.PROVIDERS.values():
