@@ -35,6 +35,26 @@ def test_it_fits_exactly_what_is_listed(expected: list[Any], got: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (1, True),
+        (True, 1),
+        (1, 1.0),
+        ("1", 1),
+        (1, "1"),
+        ("true", True),
+        ("a", ["a"]),
+        ("a", None),
+        (0, False),
+        ("a", "a "),
+    ],
+)
+def test_nearly_the_same_is_not_the_same(expected: Any, got: Any) -> None:
+    assert not match.fits([expected], got)
+    assert match.fits([expected], expected)
+
+
+@pytest.mark.parametrize(
     ("change", "code"),
     [
         ({}, None),
