@@ -50,6 +50,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
         "issue, verify and revoke per-task tokens",
         {
             "issue": Verb("token.issue", "issue a short-lived token for a task and print it"),
+            "exchange": Verb("token.exchange", "exchange a CI job's own token for a task and its token"),
             "verify": Verb("token.verify", "verify a token, and whether it allows a call"),
             "inspect": Verb("token.inspect", "decode a token; proves nothing"),
             "revoke": Verb("token.revoke", "revoke tokens; the next check refuses them"),
@@ -58,9 +59,14 @@ TREE: Final[dict[str, Noun | Verb]] = {
         },
     ),
     "trust": Noun(
-        "give others what they need to check our tokens",
+        "give others what they need to check our tokens, and say whose are believed here",
         {
             "publish": Verb("trust.publish", "write public keys and metadata into a folder that is served"),
+            "add": Verb("trust.add", "believe a foreign issuer, such as a CI system, for what a file says"),
+            "list": Verb("trust.list", "list the foreign issuers that are believed"),
+            "explain": Verb("trust.explain", "show why a CI job's token is good or not, claim by claim"),
+            "remove": Verb("trust.remove", "stop believing a foreign issuer"),
+            "lint": Verb("trust.lint", "find what is too open about trusts"),
         },
     ),
     "policy": Noun(

@@ -95,7 +95,7 @@ class Act:
         self.prev = before.prev
         self.ts = max(now_us, before.ts)
         self.chain = house.meta["chain"] if before.size else ""  # of the genesis: known once it is written
-        self._actor = house.actor()
+        self.actor = house.actor()
         self._content_keys: dict[int, bytes] = {}
 
     @property
@@ -118,7 +118,7 @@ class Act:
         """
         seq = self.seq
         fields["type"], fields["outcome"] = kind, outcome
-        fields["ts"], fields["actor"] = times.rfc3339(self.now_us), self._actor
+        fields["ts"], fields["actor"] = times.rfc3339(self.now_us), self.actor
         if sealed:
             fields["c"] = {label: self._seal(seq, label, what, task_row or AUTHORITY) for label, what in sealed.items()}
         try:

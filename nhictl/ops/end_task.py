@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nhictl.core.token.claims import still_good
@@ -18,6 +19,12 @@ def end_task(house: House, name: str, outcome: str, reason: str | None) -> tuple
     NotFoundError (4) for an unknown task, ConflictError (5) if it had ended already. A task past its deadline can
     still be closed or killed: the record then says so.
     """
+    (task, live), head = transact(house, ending(name, outcome, reason), grants=False)
+    return task, live, head
+
+
+def ending(name: str, outcome: str, reason: str | None) -> Callable[[Act], tuple[dict[str, Any], int]]:
+    """The part of an act that ends the task; returns it and how many live tokens it had."""
 
     def decide(act: Act) -> tuple[dict[str, Any], int]:
         row = tasks.find(act.house, name)
@@ -32,5 +39,4 @@ def end_task(house: House, name: str, outcome: str, reason: str | None) -> tuple
         work.end_task(act.db, row.id, seq, outcome)
         return tasks.to_json(act.house, tasks.find(act.house, name), act.now_us), live
 
-    (task, live), head = transact(house, decide, grants=False)
-    return task, live, head
+    return decide

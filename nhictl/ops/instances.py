@@ -21,7 +21,9 @@ _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0
 
 
 class Instance(NamedTuple):
-    """An instance id and where it comes from: `given`, `claimed` (CI's environment, which a job can set) or `host`."""
+    """An instance id and where it comes from: `given`, `claimed` (CI's environment, which a job can set), `verified` (the
+    claims of a CI job's own token) or `host`.
+    """
 
     id: str
     source: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +50,14 @@ def issue_token(
     suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
     so that a verifier far away, who sees the token alone, does not trust an agent longer than we do.
     """
+    return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind), task))
+
+
+def issuing(
+    house: House, audience: str, ttl_s: int | None = None, instance: str | None = None, uses: int | None = None,
+    kind: str = profile.AT_JWT,
+) -> Callable[[str, Act], Issued]:  # fmt: skip
+    """The part of an act that issues a token for a task, with the signing key opened now; InputError (2) for no token."""
     check_audience(audience)
     longest = profile.MAX_TTL_S[profile.known(kind)]
     if ttl_s is not None and not 1 <= ttl_s <= longest:
@@ -57,7 +67,7 @@ def issue_token(
     key, private = _signing_key(house)
     chosen = ttl_s or profile.DEFAULT_TTL_S
 
-    def decide(act: Act) -> Issued:
+    def decide(task: str, act: Act) -> Issued:
         row, agent, doc = _ready(act, task, instance)
         if agent_table.key_state(act.db, key.id) != "active":
             raise ConflictError("the signing key was changed meanwhile", code="key_changed", hint="try again")
@@ -88,7 +98,7 @@ def issue_token(
         work.add_token(act.db, (jti, row.id, row.instance, key.id, seq, issued, expires, digest, audience, uses))
         return Issued(token, grant.jti, row.name, times.rfc3339(expires * 1_000_000))
 
-    return transact(house, decide)
+    return decide
 
 
 def _new_jti(house: House) -> bytes:

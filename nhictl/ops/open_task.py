@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -43,7 +44,8 @@ def new_name(random: bytes) -> str:
     return "t-" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(75, -5, -5))
 
 
-def _check(order: Order) -> None:
+def check(order: Order) -> None:
+    """InputError (2) for an order that no task can be."""
     if why := spiffe.label_fault(order.intent, "an intent"):
         raise InputError(f"`{order.intent}`: {why}", code="invalid_label")
     for name, text in (("purpose", order.purpose), ("principal", order.principal or "x")):
@@ -64,8 +66,14 @@ def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
     """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive one or a
     suspended instance of it.
     """
-    _check(order)
-    instance = instances.chosen(order.instance)
+    check(order)
+    return transact(house, opening(order, instances.chosen(order.instance)))
+
+
+def opening(
+    order: Order, instance: instances.Instance, ci: dict[str, Any] | None = None
+) -> Callable[[Act], dict[str, Any]]:
+    """The part of an act that opens the task and returns it; `ci` is the CI run it was proved to be for."""
 
     def decide(act: Act) -> dict[str, Any]:
         row = agents.find(act.house, order.agent)
@@ -75,10 +83,12 @@ def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
         scope = [box.to_mapping() for box in order.boxes]
         deadline = act.now_us + order.deadline_s * 1_000_000
         name = new_name(act.house.random(10))
-        doc = {
+        doc: dict[str, Any] = {
             "intent": order.intent, "purpose": order.purpose, "principal": order.principal, "scope": scope,
             "deadline_us": deadline, "max_tokens": order.max_tokens, "max_calls": order.max_calls,
         }  # fmt: skip
+        if ci is not None:
+            doc["ci"] = ci
         task = work.add_task(act.db, name, row.id, instance.id, act.seq, strict_json.dumps(doc))
         sealed = {"purpose": order.purpose, "scope": scope}
         if order.principal:
@@ -101,4 +111,4 @@ def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
         )
         return tasks.to_json(act.house, tasks.find(act.house, name), act.now_us)
 
-    return transact(house, decide)
+    return decide

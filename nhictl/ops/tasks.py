@@ -48,6 +48,7 @@ def to_json(house: House, row: work.TaskRow, at_us: int, below: int = LATEST) ->
         "max_calls": doc["max_calls"],
         "tokens": row.tokens,
         "calls": row.calls,
+        **({"ci": doc["ci"]} if "ci" in doc else {}),
     }
 
 
@@ -58,10 +59,18 @@ def show(house: House, name: str, at_us: int | None = None) -> dict[str, Any]:
         return to_json(house, find(house, name, below), house.clock() if at_us is None else at_us, below)
 
 
-def everything(house: House, agent: str | None, at_us: int | None = None) -> list[dict[str, Any]]:
-    """All tasks, or one agent's, in the order they were opened."""
+def everything(
+    house: House, agent: str | None, at_us: int | None = None, ci_run: str | None = None
+) -> list[dict[str, Any]]:
+    """All tasks, one agent's, or those that a CI run proved itself for, in the order they were opened."""
     now = house.clock() if at_us is None else at_us
     with sqlite.guarded("read the tasks"):
         below = agents.below_of(house, at_us)
         whose = agents.find(house, agent, below).id if agent else None
-        return [to_json(house, row, now, below) for row in work.tasks(house.db, whose, below)]
+        rows = work.tasks(house.db, whose, below)
+        if ci_run is not None:
+            from nhictl.store import trusts
+
+            of_run = set(trusts.tasks_of_run(house.db, ci_run, below))
+            rows = [row for row in rows if row.id in of_run]
+        return [to_json(house, row, now, below) for row in rows]

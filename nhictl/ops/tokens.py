@@ -63,13 +63,24 @@ def show(house: House, jti: str, at_us: int | None = None) -> dict[str, Any]:
 
 
 def everything(
-    house: House, *, task: str | None, agent: str | None, live: bool, at_us: int | None = None
+    house: House,
+    *,
+    task: str | None,
+    agent: str | None,
+    live: bool,
+    at_us: int | None = None,
+    ci_run: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Tokens in the order of issue, of a task or an agent if one is named, only live ones if asked."""
+    """Tokens in the order of issue, of a task, an agent or a CI run if one is named, only live ones if asked."""
     now = house.clock() if at_us is None else at_us
     with sqlite.guarded("read the tokens"):
         below = agents.below_of(house, at_us)
         whose = agents.find(house, agent, below).name if agent else None
         rows = work.tokens(house.db, tasks.find(house, task, below).id if task else None, below)
+        if ci_run is not None:
+            from nhictl.store import trusts
+
+            of_run = set(trusts.tasks_of_run(house.db, ci_run, below))
+            rows = [row for row in rows if row.task in of_run]
         found = [_to_json(house, row, now, below) for row in rows]
     return [t for t in found if (whose is None or t["agent"] == whose) and (not live or t["state"] == "live")]

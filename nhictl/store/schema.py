@@ -66,5 +66,22 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX svid_authority ON svid (authority, expires)",
         "CREATE INDEX svid_kid ON svid (kid)",
     ),
+    (
+        # foreign issuers: the newest of a name without an end is in force
+        "CREATE TABLE trust (id INTEGER PRIMARY KEY, name TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,"
+        " doc TEXT NOT NULL, ended INTEGER)",
+        "CREATE INDEX trust_name ON trust (name, seq)",
+        # the task that an exchange opened, and the CI run it was opened for
+        "CREATE TABLE exchange (task INTEGER PRIMARY KEY, trust INTEGER NOT NULL, run TEXT, seq INTEGER NOT NULL)",
+        "CREATE INDEX exchange_trust ON exchange (trust)",
+        "CREATE INDEX exchange_run ON exchange (run) WHERE run IS NOT NULL",
+        # SHA-256 over issuer and jti of each token that was exchanged, until no clock takes it for good (seconds)
+        "CREATE TABLE spent (mark BLOB PRIMARY KEY, until INTEGER NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX spent_until ON spent (until)",
+        # the refusals of the last hour (ts in seconds), by how much the token proved: what bounds how many are recorded
+        "CREATE TABLE refusal (trust INTEGER NOT NULL, kind TEXT NOT NULL, ts INTEGER NOT NULL, mark BLOB NOT NULL,"
+        " seq INTEGER NOT NULL)",
+        "CREATE INDEX refusal_of ON refusal (trust, kind, ts)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

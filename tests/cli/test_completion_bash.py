@@ -50,7 +50,7 @@ CASES = [
     ("", "init agent task token trust policy audit crypto doctor home selftest demo completion"),
     ("to", "token"),
     ("x", ""),
-    ("token ", "issue verify inspect revoke list show"),
+    ("token ", "issue exchange verify inspect revoke list show"),
     ("token re", "revoke"),
     ("nonsense ", ""),
     ("--home /x to", "token"),

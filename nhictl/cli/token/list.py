@@ -17,6 +17,7 @@ COLUMNS = ("jti", "state", "agent", "task", "audience", "expires")
 def command(
     task: Annotated[str | None, typer.Option("--task", metavar="T", help="of this task only")] = None,
     agent: Annotated[str | None, typer.Option("--agent", metavar="A", help="of this agent only")] = None,
+    ci_run: Annotated[str | None, typer.Option("--ci-run", metavar="R", help="issued for this CI run only")] = None,
     live: Annotated[bool, typer.Option("--live", help="only those that would be accepted")] = False,
     at: At = None,
 ) -> Result:
@@ -24,6 +25,7 @@ def command(
 
     Example: nhictl token list --agent report-bot --live
     """
-    found = tokens.everything(session().house(), task=task, agent=agent, live=live, at_us=session().at(at))
+    at_us = session().at(at)
+    found = tokens.everything(session().house(), task=task, agent=agent, live=live, at_us=at_us, ci_run=ci_run)
     table = Table(COLUMNS, [[token[c] for c in COLUMNS] for token in found])
     return Result("nhictl.tokens/v1", {}, items=found, items_key="items", table=table)

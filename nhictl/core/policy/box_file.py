@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy
     from nhictl.core.policy.yaml_events import Node
 
-__all__ = ["box_from_mapping", "parse_scope_file"]
+__all__ = ["box_from_mapping", "box_from_node", "parse_scope_file"]
 
 
 def box_from_mapping(mapping: Any, policy: Policy | None = None, *, stored: bool = False) -> Box:
@@ -24,7 +24,7 @@ def box_from_mapping(mapping: Any, policy: Policy | None = None, *, stored: bool
     """
     if stored:
         return Box.from_stored(mapping)
-    return _box(_nodes(mapping), policy)
+    return box_from_node(_nodes(mapping), policy)
 
 
 def parse_scope_file(file: str, data: bytes, policy: Policy | None = None) -> list[Box]:
@@ -35,7 +35,7 @@ def parse_scope_file(file: str, data: bytes, policy: Policy | None = None) -> li
     reading.version(root, "nhictl_scope")
     reading.entries(root, ("nhictl_scope", "allow"), what="a scope file")
     reading.require(root, ("allow",), what="a scope file")
-    return [_box(node, policy) for node in reading.items(root.value["allow"], what="`allow`")]
+    return [box_from_node(node, policy) for node in reading.items(root.value["allow"], what="`allow`")]
 
 
 def _nodes(value: Any, depth: int = 0) -> Node:
@@ -52,7 +52,8 @@ def _nodes(value: Any, depth: int = 0) -> Node:
     return node
 
 
-def _box(node: Node, policy: Policy | None) -> Box:
+def box_from_node(node: Node, policy: Policy | None) -> Box:
+    """Return the box that a located mapping means; raise `InputError` with its place."""
     from nhictl.core.policy import reading
 
     fields = reading.entries(node, FIELDS, what="a box")
