@@ -4,11 +4,12 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust policy audit crypto demo completion' ;;
+        '') words='init agent task token trust key policy audit crypto demo completion' ;;
         'agent') words='register apply list show update rotate-key suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
         'trust') words='publish' ;;
+        'key') words='list prepare activate taint revoke' ;;
         'policy') words='activate show check' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id spiffe-bundle' ;;
@@ -40,6 +41,11 @@ _nhictl_options() { # all options of a verb
         'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key prepare') words='--use --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key activate') words='--now --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key taint') words='--reason --now --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key revoke') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -88,6 +94,10 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token list':--task | 'token list':--agent | 'token list':--at) kind=text ;;
         'token show':--at) kind=text ;;
         'trust publish':--out) kind=directory ;;
+        'key list':--at) kind=text ;;
+        'key prepare':--use) kind=text ;;
+        'key taint':--reason) kind=text ;;
+        'key revoke':--reason) kind=text ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
@@ -124,6 +134,9 @@ _nhictl_argument() { # what the argument of that number is
         'task close':0) kind=text ;;
         'task kill':0) kind=text ;;
         'token show':0) kind=text ;;
+        'key activate':0) kind=text ;;
+        'key taint':0) kind=text ;;
+        'key revoke':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;

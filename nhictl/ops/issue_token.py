@@ -32,9 +32,14 @@ class Issued(NamedTuple):
 def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
     """The active token key, opened before the lock is taken."""
     with sqlite.guarded("read the signing keys"):
-        rows = [row for row in agent_table.keys(house.db, "token") if row.state == "active"]
+        every = agent_table.keys(house.db, "token")
+    rows = [row for row in every if row.state == "active"]
     if not rows:
-        raise UnsafeError("the home has no active token key", code="no_token_key")
+        ready = [row.kid for row in every if row.state == "prepared"]
+        raise ConflictError(
+            "no key is active that signs tokens", code="no_token_key",
+            hint=f"nhictl key activate {ready[0]}" if ready else "nhictl key prepare, then nhictl key activate KID",
+        )  # fmt: skip
     return rows[-1], house.opened(rows[-1], jws.private_from_bytes)
 
 
@@ -88,6 +93,12 @@ def issue_token(
         work.add_token(act.db, (jti, row.id, row.instance, key.id, seq, issued, expires, digest, audience, uses))
         return Issued(token, grant.jti, row.name, times.rfc3339(expires * 1_000_000))
 
+    try:
+        return transact(house, decide)
+    except ConflictError as e:
+        if e.code != "key_changed":
+            raise
+    key, private = _signing_key(house)  # a rotation came between the look and the lock: the new one signs
     return transact(house, decide)
 
 

@@ -12,11 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from nhictl.core.token import key_state
 from nhictl.core.token import publish as trust_files
-from nhictl.errors import UnsafeError
+from nhictl.errors import NhictlError, UnsafeError
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import ALGORITHMS, House
-from nhictl.store import agents, public_files, publication, sqlite
+from nhictl.store import agents, key_states, public_files, publication, sqlite
 from nhictl.store.lock import WriteLock
 
 TURN: Final = "publish.lock"
@@ -34,6 +35,18 @@ class Published(NamedTuple):
     def changed(self) -> int:
         """How many files this call wrote."""
         return sum(file["changed"] for file in self.files)
+
+
+class Republished(NamedTuple):
+    """A remembered folder after it was brought up to date: how many files changed, or why it could not be done."""
+
+    out: str
+    changed: int = 0
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"out","changed","error"}`."""
+        return self._asdict()
 
 
 class _NothingNewError(Exception):
@@ -77,35 +90,57 @@ def folders(house: House) -> list[str]:
         return publication.folders(house.db)
 
 
+def republish(house: House) -> tuple[list[Republished], Head | None]:
+    """Bring every remembered folder up to date, whatever becomes of the others; with the newest log head, if there is one.
+
+    Raises nothing for a folder: what calls this has been done, and has to say which folders do not know of it.
+    """
+    done: list[Republished] = []
+    head: Head | None = None
+    for out in folders(house):
+        try:
+            found, head = publish(house, out)
+            done.append(Republished(out, found.changed))
+        except NhictlError as e:
+            done.append(Republished(out, error=e.message))
+    return done, head
+
+
 def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Published:
-    keys = _keys(act)
+    rows = [row for row in agents.keys(act.db, "token") if row.state in key_state.PUBLISHED]
+    keys = _keys(rows)
     before = publication.newest_bundle(act.db)
     # a home that was restored from a backup may have forgotten what the folder still shows
-    standing = trust_files.read_bundle(folder.read(trust_files.BUNDLE) or b"")
+    bundle = folder.read(trust_files.BUNDLE) or b""
+    standing = trust_files.read_bundle(bundle)
     sequence, known = standing if standing[0] > before[0] else before
     digest = trust_files.bundle_digest(keys)
     if digest != known:
         sequence += 1
     wanted = trust_files.documents(issuer, sorted(ALGORITHMS), keys, sequence)
+    there = trust_files.kids(bundle) & trust_files.kids(folder.read(trust_files.KEY_SET) or b"")
     changed = folder.stage(wanted)
     out = str(folder.path)
+    told = key_states.shown_in(act.db, out)
+    new = [row.id for row in rows if row.kid not in there or row.id not in told]
     found = [
         {"path": path, "sha256": sha256(data).hexdigest(), "changed": path in changed} for path, data in wanted.items()
     ]
     done = Published(out, found, sequence, trust_files.notes(issuer))
-    if not changed and sequence == before[0] and out in publication.folders(act.db):
+    if not (changed or new) and sequence == before[0] and out in publication.folders(act.db):
         raise _NothingNewError(done, act.head())
     digests = {file["path"]: f"sha256:{file['sha256']}" for file in found}
     seq = act.record("trust.published", sealed={"folder": out}, ext={"files": digests, "spiffe_sequence": sequence})
     publication.remember(act.db, out, seq)
+    for ident in new:
+        key_states.add_publication(act.db, out, ident, seq)
     if sequence != before[0]:
         publication.add_bundle(act.db, sequence, digest, seq)
     return done
 
 
-def _keys(act: Act) -> list[dict[str, str]]:
+def _keys(rows: list[agents.KeyRow]) -> list[dict[str, str]]:
     """The token keys that others may rely on, oldest first whatever their state: an order that no change of state moves."""
-    rows = [row for row in agents.keys(act.db, "token") if row.state in trust_files.PUBLISHED]
     try:
         return trust_files.public_keys([json.loads(row.public) for row in rows])
     except (ValueError, AttributeError) as e:
