@@ -60,12 +60,16 @@ def add_publication(db: sqlite3.Connection, folder: str, ident: int, seq: int) -
 
 
 def publications(db: sqlite3.Connection, ident: int, below: int = LATEST) -> dict[str, int | None]:
-    """Each folder that was published in, with the time (µs) since which it shows the key; None if it does not yet."""
+    """Each folder that was published in, with the time (µs) since which it shows the key; None if it does not yet.
+
+    Of folders in the past only those count that showed some key by then.
+    """
     query = (
         "SELECT p.folder, (SELECT l.ts FROM key_publication s JOIN log l ON l.seq = s.seq WHERE s.folder = p.folder"
-        " AND s.key = ? AND s.seq < ? ORDER BY s.seq DESC LIMIT 1) FROM publication p ORDER BY p.folder"
+        " AND s.key = :key AND s.seq < :below ORDER BY s.seq DESC LIMIT 1) FROM publication p WHERE :below = :latest"
+        " OR EXISTS (SELECT 1 FROM key_publication e WHERE e.folder = p.folder AND e.seq < :below) ORDER BY p.folder"
     )
-    return dict(db.execute(query, (ident, below)))
+    return dict(db.execute(query, {"key": ident, "below": below, "latest": LATEST}))
 
 
 def shown_in(db: sqlite3.Connection, folder: str) -> set[int]:
