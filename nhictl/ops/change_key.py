@@ -54,15 +54,11 @@ def prepare(house: House, use: str = "token") -> Changed:
         )  # fmt: skip
     if use not in MAKERS:
         raise InputError(f"no signing keys of use `{use}`", code="usage", hint=f"one of {', '.join(sorted(MAKERS))}")
+    _refuse_waiting(house, use)
     made = MAKERS[use].make(house)
 
     def decide(act: Act) -> dict[str, Any]:
-        waiting = [row.kid for row in table.keys(act.db, use) if row.state == key_state.PREPARED]
-        if waiting:
-            raise ConflictError(
-                f"key `{waiting[0]}` is prepared already", code="key_prepared",
-                hint=f"nhictl key activate {waiting[0]}, or taint and revoke it",
-            )  # fmt: skip
+        _refuse_waiting(act.house, use)
         seq = act.record("key.prepared", ext={"kid": made.kid, "use": use, "jwk": made.jwk})
         table.add_key(act.db, use, made.kid, made.public, made.sealed, key_state.PREPARED, seq)
         return _shown(act.house, made.kid)
@@ -73,6 +69,16 @@ def prepare(house: House, use: str = "token") -> Changed:
         with sqlite.guarded("read the signing keys"):
             done = _shown(house, made.kid)
     return Changed(done, published, after or head)
+
+
+def _refuse_waiting(house: House, use: str) -> None:
+    with sqlite.guarded("read the signing keys"):
+        waiting = [row.kid for row in table.keys(house.db, use) if row.state == key_state.PREPARED]
+    if waiting:
+        raise ConflictError(
+            f"key `{waiting[0]}` is prepared already", code="key_prepared",
+            hint=f"nhictl key activate {waiting[0]}, or taint and revoke it",
+        )  # fmt: skip
 
 
 def activate(house: House, kid: str, *, now: bool = False) -> Changed:
@@ -88,18 +94,18 @@ def activate(house: House, kid: str, *, now: bool = False) -> Changed:
     def decide(act: Act) -> Changed:
         row = _allowed(act.house, kid, "activate")
         until = keys.settled_us(act.house, row)
-        missing, whole = until is None, act.now_us + SETTLE_S * 1_000_000
-        early = whole if until is None else until if until > act.now_us else None
-        if early is not None and not now:
-            raise _too_early(row, early - act.now_us, published if missing else [])
+        early = until is None or until > act.now_us
+        if early and not now:
+            raise _too_early(row, until, act.now_us, published)
         before = [old for old in table.keys(act.db, row.use) if old.state == key_state.ACTIVE]
         replaced = before[-1].kid if before else None
-        ext = {"kid": kid, "use": row.use, "replaced": replaced, "early": True if early is not None else None}
+        ext = {"kid": kid, "use": row.use, "replaced": replaced, "early": early or None}
         seq = act.record("key.activated", ext={name: value for name, value in ext.items() if value is not None})
         for old in before:
             key_states.set_state(act.db, old.id, seq, key_state.OLD)
         key_states.set_state(act.db, row.id, seq, key_state.ACTIVE)
-        return Changed(_shown(act.house, kid), published, act.head(), replaced=replaced, early_until_us=early)
+        end_us = (act.now_us + SETTLE_S * 1_000_000 if until is None else until) if early else None
+        return Changed(_shown(act.house, kid), published, act.head(), replaced=replaced, early_until_us=end_us)
 
     done, head = transact(house, decide)
     return done._replace(head=head)
@@ -145,12 +151,13 @@ def revoke(house: House, kid: str, reason: str | None = None) -> Changed:
 def _end(act: Act, row: table.KeyRow, kind: str, state: str, reason: str | None, more: dict[str, Any]) -> Changed:
     """Take a key's standing away, with the count of the live tokens that depend on it."""
     now_s = still_good(act.now_us)
-    count = key_states.live_tokens(act.db, row.id, now_s)
     jtis = key_states.live_jtis(act.db, row.id, now_s, SHOWN)
+    count = len(jtis) if len(jtis) < SHOWN else key_states.live_tokens(act.db, row.id, now_s)
     sealed = {"reason": reason} if reason else None
     seq = act.record(kind, sealed=sealed, ext={"kid": row.kid, "use": row.use, "count": count, **more})
     key_states.set_state(act.db, row.id, seq, state)
-    return Changed(_shown(act.house, row.kid), [], act.head(), tuple(b64.encode(jti) for jti in jtis), count)
+    shown = keys.to_json(act.house, row._replace(state=state), act.now_us, live=count)
+    return Changed(shown, [], act.head(), tuple(b64.encode(jti) for jti in jtis), count)
 
 
 def _allowed(house: House, kid: str, verb: str) -> table.KeyRow:
@@ -167,13 +174,12 @@ def _allowed(house: House, kid: str, verb: str) -> table.KeyRow:
     return row
 
 
-def _too_early(row: table.KeyRow, left_us: int, published: list[Republished]) -> ConflictError:
-    left = -(-left_us // 1_000_000)
-    failed = [each for each in published if each.error is not None]
-    if failed:
-        why = f"it is not yet published in `{failed[0].out}`: {failed[0].error}"
-    else:
-        why = f"verifiers that refresh every {REFRESH_HINT_S} s may not have it for another {left} s"
+def _too_early(row: table.KeyRow, until_us: int | None, now_us: int, published: list[Republished]) -> ConflictError:
+    left = SETTLE_S if until_us is None else -(-(until_us - now_us) // 1_000_000)
+    why = f"verifiers that refresh every {REFRESH_HINT_S} s may not have it for another {left} s"
+    if until_us is None:
+        failed = [f"`{each.out}`: {each.error}" for each in published if each.error is not None]
+        why = f"it is not yet published in {failed[0] if failed else 'every folder'}"
     return ConflictError(
         f"key `{row.kid}` cannot sign yet: {why}", code="key_unsettled", details={"wait_s": left},
         hint=f"wait {times.duration(left)}, or --now, and until then some refuse its tokens as of an unknown key",

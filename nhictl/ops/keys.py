@@ -37,16 +37,21 @@ def settled_us(house: House, row: table.KeyRow, below: int = table.LATEST) -> in
     return max(known, default=-SETTLE_S * 1_000_000) + SETTLE_S * 1_000_000
 
 
-def to_json(house: House, row: table.KeyRow, now_us: int, below: int = table.LATEST) -> dict[str, Any]:
-    """The key as it stands after the first `below` records; `row.state` is what it was then."""
+def to_json(
+    house: House, row: table.KeyRow, now_us: int, below: int = table.LATEST, live: int | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """The key as it stands after the first `below` records; `row.state` is what it was then.
+
+    `live` is the number of its live tokens, where it was counted before.
+    """
     since = key_states.since(house.db, row.id, below)
     if since is None:
         raise UnsafeError(f"signing key `{row.kid}` has no history in the database", code="store_damaged")
     ready = settled_us(house, row, below) if row.state == key_state.PREPARED else None
-    live = None
-    if row.use == "token":
-        revoked = row.state == key_state.REVOKED
-        live = 0 if revoked else key_states.live_tokens(house.db, row.id, still_good(now_us), below)
+    if row.state == key_state.REVOKED:
+        live = 0
+    elif live is None:
+        live = key_states.live_tokens(house.db, row.id, still_good(now_us), below)
     return {
         "kid": row.kid,
         "use": row.use,
@@ -54,7 +59,7 @@ def to_json(house: House, row: table.KeyRow, now_us: int, below: int = table.LAT
         "state": row.state,
         "since": times.rfc3339(since.ts),
         "signs": row.state == key_state.ACTIVE,
-        "live_tokens": live,
+        "live_tokens": live if row.use == "token" else None,
         "ready": times.rfc3339(max(ready, since.ts)) if ready is not None else None,
         "seq": since.seq,
     }

@@ -12,7 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from nhictl.core.token import key_state
 from nhictl.core.token import publish as trust_files
 from nhictl.errors import NhictlError, UnsafeError
 from nhictl.ops.act import Act, Head, transact
@@ -107,7 +106,7 @@ def republish(house: House) -> tuple[list[Republished], Head | None]:
 
 
 def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Published:
-    rows = [row for row in agents.keys(act.db, "token") if row.state in key_state.PUBLISHED]
+    rows = [row for row in agents.keys(act.db, "token") if row.state in trust_files.PUBLISHED]
     keys = _keys(rows)
     before = publication.newest_bundle(act.db)
     # a home that was restored from a backup may have forgotten what the folder still shows

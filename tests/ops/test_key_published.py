@@ -116,6 +116,20 @@ def test_a_folder_that_lost_the_key_begins_anew(home: Keys) -> None:
     change_key.activate(home.house, kid)
 
 
+def test_what_is_found_there_counts_from_when_it_was_found(home: Keys, tmp_path: Path) -> None:
+    """Files that were copied there by hand, or of a database that knows nothing of them."""
+    kid = home.prepare()
+    shutil.copytree(home.served, tmp_path / "other")
+    home.clock.advance(SETTLED)
+    assert publish(home.house, str(tmp_path / "other"))[0].changed == 0
+    assert refused(home, kid).details == {"wait_s": SETTLED}
+    home.clock.advance(SETTLED)
+    home.house.db.execute("DELETE FROM key_publication WHERE folder = ?", (str(home.served),))
+    assert refused(home, kid).details == {"wait_s": SETTLED}
+    home.clock.advance(SETTLED)
+    change_key.activate(home.house, kid)
+
+
 def test_a_folder_that_cannot_be_written_is_not_waited_out(home: Keys) -> None:
     home.served.chmod(0o777)
     done = change_key.prepare(home.house)

@@ -13,6 +13,7 @@ from nhictl.core.token.verdict import Verdict
 from nhictl.errors import ConflictError, InputError, NotFoundError, UnsafeError
 from nhictl.ops import act, audit_log, change_key, issue_token, keys, tokens
 from nhictl.ops.end_task import end_task
+from nhictl.ops.publish_trust import publish
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.store import key_states, work
 from tests.ops.key_house import SETTLED, STATES, VERBS, Keys, signer
@@ -75,6 +76,7 @@ def test_what_a_key_in_a_state_is_worth(home: Keys, state: str) -> None:
     if token is not None:
         assert home.reason(token) == ("key_revoked" if state == "revoked" else "valid")
     assert (signer(home.token()) == kid) == (state == "active"), "one key signs, and no other"
+    publish(home.house, str(home.served))
     assert (kid in home.shown()[0]) == (kid in home.shown()[1]) == (state != "revoked")
 
 
@@ -176,6 +178,20 @@ def test_what_depends_on_a_key(home: Keys) -> None:
     assert change_key.revoke(home.house, home.first).dependent == 0
 
 
+def test_only_the_first_thousand_are_named(home: Keys) -> None:
+    row = key_states.by_kid(home.house.db, home.first)
+    assert row is not None
+    (task,) = home.house.db.execute("SELECT id FROM task ORDER BY id DESC LIMIT 1").fetchone()
+    born = home.clock.now_us // 1_000_000
+    for number in range(1002):
+        jti = number.to_bytes(16, "big")
+        work.add_token(home.house.db, (jti, task, "one", row.id, 5, born, born + 300, jti * 2, "a", None))
+    done = change_key.taint(home.house, home.first, now=True)
+    assert (done.dependent, len(done.tokens), done.key["live_tokens"]) == (1002, 1000, 1002)
+    ended = change_key.revoke(home.house, home.first)
+    assert (ended.dependent, ended.tokens, ended.key["live_tokens"]) == (1002, done.tokens, 0)
+
+
 def test_live_tokens_are_found_far_back_and_not_further(home: Keys) -> None:
     """The search by time: a token of an hour is seen to its last second, however many came after it."""
     home.token(ttl_s=600)
@@ -188,7 +204,7 @@ def test_live_tokens_are_found_far_back_and_not_further(home: Keys) -> None:
     for number in range(50):
         values = (bytes([number]) * 16, task, "one", row.id, 5, born + number * 1000, born + number * 1000 + 14400)
         work.add_token(db, (*values, bytes([number]) * 32, "a", None))
-    for now in range(0, 65_000, 700):
+    for now in (*range(0, 65_000, 700), *(number * 1000 + 14400 + edge for number in range(50) for edge in (-1, 0))):
         wanted = sum(now < number * 1000 + 14400 for number in range(50)) + (now < 600)
         assert key_states.live_tokens(db, row.id, born + now) == wanted
 
@@ -370,3 +386,18 @@ def test_a_live_check_refuses_and_records_it(home: Keys) -> None:
     verdict = live()
     assert (verdict.reason, verdict.step) == ("key_revoked", 9)
     assert home.records()[-1]["type"] == "token.denied"
+
+
+@pytest.mark.parametrize("below", [1 << 62, 4])
+def test_a_check_reads_the_keys_in_one_query(home: Keys, below: int) -> None:
+    """House.issuer is on the way of every check: one statement, and the history by its index."""
+    home.house.meta  # noqa: B018  # read once a process
+    said: list[str] = []
+    home.house.db.set_trace_callback(said.append)
+    home.house.issuer(below)
+    home.house.db.set_trace_callback(None)
+    (statement,) = said
+    plan = " ".join(str(row[-1]) for row in home.house.db.execute(f"EXPLAIN QUERY PLAN {statement}"))
+    assert "SCAN signing_key_version" not in plan
+    assert "SCAN v" not in plan
+    assert ("USING PRIMARY KEY" in plan) == (below == 4)

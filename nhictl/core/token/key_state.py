@@ -15,9 +15,6 @@ OLD: Final = "old"
 TAINTED: Final = "tainted"
 REVOKED: Final = "revoked"
 
-PUBLISHED: Final = frozenset({PREPARED, ACTIVE, OLD, TAINTED})
-"""States of a key that is given out: before its first signature, and until what it signed is to be refused."""
-
 BECOMES: Final[dict[str, dict[str, str]]] = {
     "activate": {PREPARED: ACTIVE},
     "taint": {PREPARED: TAINTED, ACTIVE: TAINTED, OLD: TAINTED},

@@ -15,6 +15,8 @@ from nhictl.core.token import jws
 from nhictl.core.token.profile import DETAIL
 
 REFRESH_HINT_S: Final = 300
+PUBLISHED: Final = frozenset({"prepared", "active", "old", "tainted"})
+"""States of a key that is given out: before its first signature, and until its last one is out of date."""
 SETTLE_S: Final = REFRESH_HINT_S + 30
 """After so long everybody who refreshes by the hint has a new key: a refresh that began just in time may take 30 s."""
 KEY_SET: Final = "jwks.json"
