@@ -183,9 +183,11 @@ def test_only_the_first_thousand_are_named(home: Keys) -> None:
     assert row is not None
     (task,) = home.house.db.execute("SELECT id FROM task ORDER BY id DESC LIMIT 1").fetchone()
     born = home.clock.now_us // 1_000_000
+    home.house.db.execute("BEGIN")
     for number in range(1002):
         jti = number.to_bytes(16, "big")
         work.add_token(home.house.db, (jti, task, "one", row.id, 5, born, born + 300, jti * 2, "a", None))
+    home.house.db.execute("COMMIT")
     done = change_key.taint(home.house, home.first, now=True)
     assert (done.dependent, len(done.tokens), done.key["live_tokens"]) == (1002, 1000, 1002)
     ended = change_key.revoke(home.house, home.first)
