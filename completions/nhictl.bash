@@ -4,11 +4,12 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust policy audit crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token trust key policy audit crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange verify inspect revoke list show' ;;
         'trust') words='publish add list explain remove lint' ;;
+        'key') words='list prepare activate taint revoke' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
@@ -47,6 +48,11 @@ _nhictl_options() { # all options of a verb
         'trust list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'trust explain') words='--subject-token-file --subject-token-env --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'trust remove') words='--end-tasks --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key prepare') words='--use --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key activate') words='--now --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key taint') words='--reason --now --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'key revoke') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -109,6 +115,10 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'trust explain':--subject-token-file) kind=file ;;
         'trust explain':--subject-token-env | 'trust explain':--at) kind=text ;;
         'trust remove':--reason) kind=text ;;
+        'key list':--at) kind=text ;;
+        'key prepare':--use) kind=text ;;
+        'key taint':--reason) kind=text ;;
+        'key revoke':--reason) kind=text ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
@@ -155,6 +165,9 @@ _nhictl_argument() { # what the argument of that number is
         'trust explain':0) kind=text ;;
         'trust remove':0) kind=text ;;
         'trust lint':*) kind=file ;;
+        'key activate':0) kind=text ;;
+        'key taint':0) kind=text ;;
+        'key revoke':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;

@@ -69,6 +69,16 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "lint": Verb("trust.lint", "find what is too open about trusts"),
         },
     ),
+    "key": Noun(
+        "rotate the keys that the authority signs with",
+        {
+            "list": Verb("key.list", "list signing keys and what depends on them"),
+            "prepare": Verb("key.prepare", "make and publish the next signing key"),
+            "activate": Verb("key.activate", "let a prepared key sign"),
+            "taint": Verb("key.taint", "say that a key is not to be relied on; names its live tokens"),
+            "revoke": Verb("key.revoke", "end a tainted key and every token it signed"),
+        },
+    ),
     "policy": Noun(
         "put rules in force and ask what they decide",
         {

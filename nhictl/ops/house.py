@@ -191,9 +191,12 @@ class House:
         """Read `meta` again at next use."""
         self._meta = None
 
-    def issuer(self) -> Issuer:
-        """Ourselves as an issuer, read afresh: every token key there ever was, with the revoked ones marked."""
+    def issuer(self, below: int = agents.LATEST) -> Issuer:
+        """Ourselves as an issuer after the first `below` records: every token key there was, the revoked ones marked.
+
+        Read afresh, in one query.
+        """
         with sqlite.guarded("read the signing keys"):
-            rows = agents.keys(self.db, "token")
+            rows = agents.keys(self.db, "token", below)
         found: list[tuple[dict[str, Any], bool]] = [(json.loads(row.public), row.state == "revoked") for row in rows]
         return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], ALGORITHMS)

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from nhictl.core import strict_json
 from nhictl.core.identity import spiffe
-from nhictl.core.token import jws
 from nhictl.errors import ConflictError, InputError, UnavailableError, UnsafeError
 from nhictl.ops import high_water
 from nhictl.ops.act import Act, Head, LogKey, transact
 from nhictl.ops.house import DATABASE, House
+from nhictl.ops.make_key import token_key
 from nhictl.store import agents, files, keys, log, sqlite
 
 
@@ -141,19 +140,8 @@ def _first_records(act: Act, trust_domain: str, iss: str, key: LogKey) -> dict[s
     log_kid = f"log-{sha256(key.public).hexdigest()[:16]}"
     box = sealer.seal(key.private.private_bytes_raw(), f"signing key:{log_kid}", random(12))
     agents.add_key(act.db, "log", log_kid, json.dumps({"ed25519": public}), box, "active", seq)
-    scalar = jws.new_private(random(40))
-    jwk = jws.public_jwk(jws.private_from_bytes(scalar))
-    kid = jws.thumbprint(jwk)
-    seq = act.record("key.activated", ext={"kid": kid, "use": "token", "jwk": jwk})
-    whole = {**jwk, "kid": kid, "use": "sig", "alg": "ES256"}
-    agents.add_key(
-        act.db,
-        "token",
-        kid,
-        strict_json.dumps(whole),
-        sealer.seal(scalar, f"signing key:{kid}", random(12)),
-        "active",
-        seq,
-    )
+    made = token_key(act.house)
+    seq = act.record("key.activated", ext=made.shown)
+    agents.add_key(act.db, "token", made.kid, made.public, made.sealed, "active", seq)
     log.put_meta(act.db, {"trust_domain": trust_domain, "issuer": iss, "chain": act.chain})
-    return {"trust_domain": trust_domain, "issuer": iss, "kid": kid}
+    return {"trust_domain": trust_domain, "issuer": iss, "kid": made.kid}

@@ -34,9 +34,14 @@ class Issued(NamedTuple):
 def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
     """The active token key, opened before the lock is taken."""
     with sqlite.guarded("read the signing keys"):
-        rows = [row for row in agent_table.keys(house.db, "token") if row.state == "active"]
+        every = agent_table.keys(house.db, "token")
+    rows = [row for row in every if row.state == "active"]
     if not rows:
-        raise UnsafeError("the home has no active token key", code="no_token_key")
+        ready = [row.kid for row in every if row.state == "prepared"]
+        raise ConflictError(
+            "no key is active that signs tokens", code="no_token_key",
+            hint=f"nhictl key activate {ready[0]}" if ready else "nhictl key prepare, then nhictl key activate KID",
+        )  # fmt: skip
     return rows[-1], house.opened(rows[-1], jws.private_from_bytes)
 
 
@@ -50,6 +55,12 @@ def issue_token(
     suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
     so that a verifier far away, who sees the token alone, does not trust an agent longer than we do.
     """
+    try:
+        return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind), task))
+    except ConflictError as e:
+        if e.code != "key_changed":
+            raise
+    # a rotation came between the look and the lock: the new key signs
     return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind), task))
 
 

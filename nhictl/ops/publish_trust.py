@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import publish as trust_files
-from nhictl.errors import UnsafeError
+from nhictl.errors import NhictlError, UnsafeError
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import ALGORITHMS, House
-from nhictl.store import agents, public_files, publication, sqlite
+from nhictl.store import agents, key_states, public_files, publication, sqlite
 from nhictl.store.lock import WriteLock
 
 TURN: Final = "publish.lock"
@@ -35,6 +35,18 @@ class Published(NamedTuple):
     def changed(self) -> int:
         """How many files this call wrote."""
         return sum(file["changed"] for file in self.files)
+
+
+class Republished(NamedTuple):
+    """A remembered folder after it was brought up to date: how many files changed, or why it could not be done."""
+
+    out: str
+    changed: int = 0
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"out","changed","error"}`."""
+        return self._asdict()
 
 
 class _NothingNewError(Exception):
@@ -95,50 +107,75 @@ def bring_up(house: House, x5c: str) -> None:
             publish(house, folder)
 
 
+def republish(house: House) -> tuple[list[Republished], Head | None]:
+    """Bring every remembered folder up to date, whatever becomes of the others; with the newest log head, if there is one.
+
+    Raises nothing for a folder: what calls this has been done, and has to say which folders do not know of it.
+    """
+    done: list[Republished] = []
+    head: Head | None = None
+    for out in folders(house):
+        try:
+            found, head = publish(house, out)
+            done.append(Republished(out, found.changed))
+        except NhictlError as e:
+            done.append(Republished(out, error=e.message))
+    return done, head
+
+
 def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Published:
-    keys, x509 = _keys(act), _authorities(act)
+    rows, roots = _published(act, "token"), _published(act, "x509")
+    keys, x509 = _keys(rows), _authorities(roots)
     before = publication.newest_bundle(act.db)
     # a home that was restored from a backup may have forgotten what the folder still shows
-    standing = trust_files.read_bundle(folder.read(trust_files.BUNDLE) or b"")
+    bundle = folder.read(trust_files.BUNDLE) or b""
+    standing = trust_files.read_bundle(bundle)
     sequence, known = standing if standing[0] > before[0] else before
     digest = trust_files.bundle_digest(keys, x509)
     if digest != known:
         sequence += 1
     wanted = trust_files.documents(issuer, sorted(ALGORITHMS), keys, sequence, x509)
+    there = trust_files.kids(bundle) & trust_files.kids(folder.read(trust_files.KEY_SET) or b"")
+    certified = trust_files.certificates(bundle)
+    there |= {row.kid for row in roots if json.loads(row.public)["x5c"][0] in certified}
     changed = folder.stage(wanted)
     out = str(folder.path)
+    told = key_states.shown_in(act.db, out)
+    new = [row.id for row in (*rows, *roots) if row.kid not in there or row.id not in told]
     found = [
         {"path": path, "sha256": sha256(data).hexdigest(), "changed": path in changed} for path, data in wanted.items()
     ]
     done = Published(out, found, sequence, trust_files.notes(issuer))
-    if not changed and sequence == before[0] and out in publication.folders(act.db):
+    if not (changed or new) and sequence == before[0] and out in publication.folders(act.db):
         raise _NothingNewError(done, act.head())
     digests = {file["path"]: f"sha256:{file['sha256']}" for file in found}
     seq = act.record("trust.published", sealed={"folder": out}, ext={"files": digests, "spiffe_sequence": sequence})
     publication.remember(act.db, out, seq)
+    for ident in new:
+        key_states.add_publication(act.db, out, ident, seq)
     if sequence != before[0]:
         publication.add_bundle(act.db, sequence, digest, seq)
     return done
 
 
-def _keys(act: Act) -> list[dict[str, str]]:
+def _keys(rows: list[agents.KeyRow]) -> list[dict[str, str]]:
     """The token keys that others may rely on, oldest first whatever their state: an order that no change of state moves."""
     try:
-        return trust_files.public_keys(_published(act, "token"))
+        return trust_files.public_keys([json.loads(row.public) for row in rows])
     except (ValueError, AttributeError) as e:
         raise UnsafeError(f"a stored public key is not one of ours: {e}", code="store_damaged") from e
 
 
-def _authorities(act: Act) -> list[dict[str, Any]]:
+def _authorities(rows: list[agents.KeyRow]) -> list[dict[str, Any]]:
     """The X.509 authorities that others may rely on, in the same order."""
     try:
-        return trust_files.authorities(_published(act, "x509"))
+        return trust_files.authorities([json.loads(row.public) for row in rows])
     except (ValueError, AttributeError, LookupError) as e:
         raise UnsafeError(f"a stored certificate is not one of ours: {e}", code="store_damaged") from e
 
 
-def _published(act: Act, use: str) -> list[dict[str, Any]]:
-    return [json.loads(row.public) for row in agents.keys(act.db, use) if row.state in trust_files.PUBLISHED]
+def _published(act: Act, use: str) -> list[agents.KeyRow]:
+    return [row for row in agents.keys(act.db, use) if row.state in trust_files.PUBLISHED]
 
 
 def _refuse_home(house: House, path: Path) -> None:

@@ -10,7 +10,7 @@ from nhictl.errors import NotFoundError
 from nhictl.ops import agents, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import belongings, sqlite, work
+from nhictl.store import belongings, key_states, sqlite, work
 
 
 def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[str, Any]:
@@ -18,6 +18,8 @@ def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[s
     agent = agent_table.by_id(house.db, task.agent, below) if task else None
     own = row.revoked is not None and row.revoked < below
     cut = work.cut_at(house.db, task.agent if task else 0, row.task, row.seq, below)
+    if cut is None:
+        cut = key_states.revoked_by(house.db, row.key, below)
     if own or cut is not None:
         state = "revoked"
     elif at_us >= row.expires * 1_000_000:

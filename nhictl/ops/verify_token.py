@@ -84,14 +84,14 @@ def _regressed(house: House, now: int) -> bool:
 def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
     seen = Seen()
     try:
-        issuer = house.issuer()
+        below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
+        issuer = house.issuer(below)
         parsed = compact.parse(asked.token, profile.TYPS[profile.known(asked.kind)], issuer.algorithms)
         claims.check_signature(parsed, claims.choose_issuer(parsed.claims, (issuer,), asked.kind))
         claims.check_types(parsed.claims, asked.kind)
         seen.claims = parsed.claims
         claims.check_times(parsed.claims, now_us, asked.kind)
         claims.check_audience(parsed.claims, asked.audience)
-        below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
         facts = token_facts.read(house, asked.kind, parsed, now_us, below, seen)
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check

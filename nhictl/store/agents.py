@@ -72,11 +72,22 @@ def add_key(db: sqlite3.Connection, use: str, kid: str, public: str, sealed: byt
         "INSERT INTO signing_key (use, kid, public, sealed, state, seq) VALUES (?, ?, ?, ?, ?, ?)",
         (use, kid, public, sealed, state, seq),
     )
-    return int(cursor.lastrowid or 0)
+    ident = int(cursor.lastrowid or 0)
+    db.execute("INSERT INTO signing_key_version (key, seq, state) VALUES (?, ?, ?)", (ident, seq, state))
+    return ident
 
 
-def keys(db: sqlite3.Connection, use: str) -> list[KeyRow]:
-    """The signing keys for `use`, oldest first."""
+_KEY_THEN = (
+    "SELECT k.id, k.use, k.kid, k.public, k.sealed, v.state FROM signing_key k JOIN signing_key_version v"
+    " ON v.key = k.id AND v.seq = (SELECT max(seq) FROM signing_key_version WHERE key = k.id AND seq < ?)"
+    " WHERE k.use = ? ORDER BY k.id"
+)
+
+
+def keys(db: sqlite3.Connection, use: str, below: int = LATEST) -> list[KeyRow]:
+    """The signing keys for `use` that there were after the first `below` records, as they stood then, oldest first."""
+    if below < LATEST:
+        return [KeyRow(*row) for row in db.execute(_KEY_THEN, (below, use))]
     query = "SELECT id, use, kid, public, sealed, state FROM signing_key WHERE use = ? ORDER BY id"
     return [KeyRow(*row) for row in db.execute(query, (use,))]
 

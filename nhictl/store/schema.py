@@ -83,5 +83,16 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         " seq INTEGER NOT NULL)",
         "CREATE INDEX refusal_of ON refusal (trust, kind, ts)",
     ),
+    (
+        # every state a signing key has had, each from its record on; `signing_key.state` is a copy of the newest
+        "CREATE TABLE signing_key_version (key INTEGER NOT NULL, seq INTEGER NOT NULL, state TEXT NOT NULL,"
+        " PRIMARY KEY (key, seq)) WITHOUT ROWID",
+        "INSERT INTO signing_key_version (key, seq, state) SELECT id, seq, state FROM signing_key",
+        # since which record a folder shows a key; another row where it was lost there and put back
+        "CREATE TABLE key_publication (folder TEXT NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL,"
+        " PRIMARY KEY (folder, key, seq)) WITHOUT ROWID",
+        "INSERT INTO key_publication (folder, key, seq) SELECT p.folder, k.id, p.seq FROM publication p, signing_key k"
+        " WHERE k.use = 'token'",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

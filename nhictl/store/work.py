@@ -144,6 +144,7 @@ _LIVE = (
     "FROM token t JOIN task k ON k.id = t.task WHERE t.revoked IS NULL AND t.expires > ?"
     " AND k.ended IS NULL AND (? IS NULL OR k.agent = ?) AND (? IS NULL OR k.id = ?)"
     " AND (? IS NULL OR t.instance = ?)"
+    " AND NOT EXISTS (SELECT 1 FROM signing_key s WHERE s.id = t.key AND s.state = 'revoked')"
     " AND NOT EXISTS (SELECT 1 FROM cutoff c WHERE c.seq > t.seq"
     " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.id)"
     " OR (c.kind = 'all' AND c.ref = 0)))"

@@ -120,6 +120,7 @@ class History:
     def __init__(self, house: House, clock: Clock) -> None:
         self.house = house
         self.clock = clock
+        clock.advance(60)
         self.start = clock.now_us
         add_agent(house, "report-bot")
         clock.advance(1)
@@ -152,7 +153,8 @@ def test_at_sees_the_state_of_the_moment(house: House, clock: Clock) -> None:
         0: (17, "token_unknown"), 1: (17, "token_unknown"), 9.999999: (17, "token_unknown"), 10: (20, "valid"),
         59.999999: (20, "valid"), 60: (14, "agent_suspended"), 119.999999: (14, "agent_suspended"), 120: (20, "valid"),
         179.999999: (20, "valid"), 180: (17, "token_revoked"), 240: (17, "token_revoked"), 300: (14, "agent_retired"),
-        3630.9: (14, "agent_retired"), 3631: (12, "token_expired"), -10**10: (12, "token_not_yet_valid"),
+        3630.9: (14, "agent_retired"), 3631: (12, "token_expired"), -59: (12, "token_not_yet_valid"),
+        -61: (9, "kid_unknown"), -10**10: (9, "kid_unknown"),
     }  # fmt: skip
     assert {second: told.at(second) for second in wanted} == wanted
     assert verify(house, question(told.token.token)).reason == "agent_retired"

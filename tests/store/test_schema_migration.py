@@ -32,6 +32,7 @@ FROZEN = {
     3: "fca83a59a5ca8cf6",
     4: "24f117ae20e47d06",
     5: "5d43cebe9a61aace",
+    6: "76dc76664ca1549f",
 }
 
 

@@ -36,9 +36,11 @@ def rows(events: Iterable[Event], *, width: int = 60) -> Iterator[Row]:
 
 
 def gist(event: Event, width: int) -> str | None:
-    """What an event says, shortly: arguments, or a message's text; None where it says nothing."""
+    """What an event says, shortly: arguments, a message's text, or which key; None where it says nothing."""
     if event.args is not None:
         return short(event.args, width)
+    if event.type.startswith("key.") and isinstance(kid := (event.ext or {}).get("kid"), str):
+        return short(kid, width)
     return short(plain(event.content), width) if event.has_content and event.content is not None else None
 
 

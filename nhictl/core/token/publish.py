@@ -15,8 +15,10 @@ from nhictl.core.token import jws
 from nhictl.core.token.profile import DETAIL
 
 REFRESH_HINT_S: Final = 300
-PUBLISHED: Final = frozenset({"prepared", "active", "tainted"})
+PUBLISHED: Final = frozenset({"prepared", "active", "old", "tainted"})
 """States of a key that is given out: before its first signature, and until its last one is out of date."""
+SETTLE_S: Final = REFRESH_HINT_S + 30
+"""After so long everybody who refreshes by the hint has a new key: a refresh that began just in time may take 30 s."""
 KEY_SET: Final = "jwks.json"
 BUNDLE: Final = "spiffe-bundle.json"
 OAUTH: Final = ".well-known/oauth-authorization-server"
@@ -70,6 +72,15 @@ def read_bundle(data: bytes) -> tuple[int, str]:
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 < sequence < _MOST:
         return 0, ""
     return sequence, _digest(value)
+
+
+def kids(data: bytes) -> frozenset[str]:
+    """The kids in a key set or bundle as it stands published; none for what is neither."""
+    try:
+        value = strict_json.loads(data)
+        return frozenset(str(key["kid"]) for key in value["keys"] if "kid" in key)
+    except (ValueError, LookupError, TypeError):
+        return frozenset()
 
 
 def documents(

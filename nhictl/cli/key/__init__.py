@@ -1,0 +1,1 @@
+"""`nhictl key …`: one verb a file."""
