@@ -55,10 +55,15 @@ def serial(house: House) -> int:
 
 def make(house: House) -> Made:
     """A new key pair with its certificate, kept nowhere yet. Done before the lock is taken."""
-    scalar = jws.new_private(house.random(40))
-    private = jws.private_from_bytes(scalar)
-    bare = jws.public_jwk(private)
-    kid = jws.thumbprint(bare)
+    for _ in range(64):  # a kid never looks like an option
+        scalar = jws.new_private(house.random(40))
+        private = jws.private_from_bytes(scalar)
+        bare = jws.public_jwk(private)
+        kid = jws.thumbprint(bare)
+        if not kid.startswith("-"):
+            break
+    else:
+        raise UnsafeError("the random source is stuck", code="random_source")
     now_s = house.clock() // 1_000_000
     domain = house.meta["trust_domain"]
     der = x509_svid.authority(private, domain, serial(house), now_s - BACKDATE_S, now_s + LIFE_S)

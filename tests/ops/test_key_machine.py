@@ -42,6 +42,7 @@ class Template:
         db = sqlite3.connect(":memory:", isolation_level=None)
         self.keys.house.db.backup(db)
         made.house = InMemory(home, home / DATABASE, clock=made.clock)
+        made.house.keeps_mark = False
         made.house.adopt(db, self.keys.house.sealer)
         return made
 

@@ -13,6 +13,7 @@ from nhictl.core.token import publish as documents
 from nhictl.errors import ConflictError
 from nhictl.ops import audit_log, change_key
 from nhictl.ops.publish_trust import publish
+from nhictl.store import schema, sqlite
 from tests.ops.key_house import SETTLED, Keys, signer
 
 
@@ -197,13 +198,19 @@ def test_kids_of_what_stands_there(data: bytes, found: set[str]) -> None:
     assert documents.kids(data) == found
 
 
-def test_an_older_home_rotates(tmp_path: Path) -> None:
+def test_an_older_home_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that published before keys had a history: what its folder shows is known."""
     home = Keys(tmp_path)
     db = home.house.db
     for table in ("signing_key_version", "key_publication"):
         db.execute(f"DROP TABLE {table}")
-    db.execute("PRAGMA user_version=3")
+    mine = next(
+        n for n, steps in enumerate(schema.MIGRATIONS, 1) if any("signing_key_version" in step for step in steps)
+    )
+    for module in (schema, sqlite):  # the tables of later migrations stay as they are
+        monkeypatch.setattr(module, "MIGRATIONS", schema.MIGRATIONS[:mine])
+        monkeypatch.setattr(module, "VERSION", mine)
+    db.execute(f"PRAGMA user_version={mine - 1}")
     home.house.close()
     assert home.states() == {home.first: "active"}
     rows = home.house.db.execute("SELECT * FROM key_publication").fetchall()

@@ -7,7 +7,7 @@ from nhictl.cli.session import session
 from nhictl.ops import keys
 from nhictl.render import Result, Table
 
-COLUMNS = ("kid", "use", "alg", "state", "since", "signs", "live_tokens", "ready")
+COLUMNS = ("kid", "use", "alg", "state", "since", "signs", "live_tokens", "live_svids", "ready")
 
 
 def command(at: At = None) -> Result:
