@@ -4,10 +4,11 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust policy audit crypto demo completion' ;;
+        '') words='init agent task token key trust policy audit crypto demo completion' ;;
         'agent') words='register apply list show update rotate-key suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
+        'key') words='custody' ;;
         'trust') words='publish' ;;
         'policy') words='activate show check' ;;
         'audit') words='verify checkpoint export import replay' ;;
@@ -18,47 +19,48 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
 _nhictl_options() { # all options of a verb
     words=
     case "$1" in
-        'init') words='--trust-domain --issuer --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --key-fd --expires --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent apply') words='--dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent update') words='--owner --purpose --env --no-env --trust --group --add-group --remove-group --label --remove-label --expires --attested --no-attested --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent rotate-key') words='--public-key --generate-key --key-out --key-fd --overlap --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent suspend') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent resume') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent retire') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task list') words='--agent --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit export') words='--to --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit import') words='--format --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto jwks-lint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto spiffe-id') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'init') words='--trust-domain --issuer --custody --custody-helper --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --key-fd --expires --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent apply') words='--dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent list') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent update') words='--owner --purpose --env --no-env --trust --group --add-group --remove-group --label --remove-label --expires --attested --no-attested --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent rotate-key') words='--public-key --generate-key --key-out --key-fd --overlap --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent suspend') words='--instance --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent resume') words='--instance --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent retire') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task list') words='--agent --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task close') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task kill') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token inspect') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token list') words='--task --agent --live --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'trust publish') words='--out --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        *) words='--home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
     esac
 }
 
 _nhictl_option() { # what an option takes: nothing if it is a flag
     kind=
     case "$1:$2" in
-        'init':--trust-domain | 'init':--issuer) kind=text ;;
+        'init':--trust-domain | 'init':--issuer | 'init':--custody | 'init':--custody-helper) kind=text ;;
         'agent register':--owner | 'agent register':--purpose | 'agent register':--env | 'agent register':--group | 'agent register':--label | 'agent register':--key-fd | 'agent register':--expires) kind=text ;;
         'agent register':--trust) kind='is 0 1 2 3' ;;
         'agent register':--public-key | 'agent register':--key-out) kind=file ;;
@@ -87,6 +89,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token revoke':--token-file) kind=file ;;
         'token list':--task | 'token list':--agent | 'token list':--at) kind=text ;;
         'token show':--at) kind=text ;;
+        'key custody':--custody-helper) kind=text ;;
+        'key custody':--new-passphrase-file) kind=file ;;
         'trust publish':--out) kind=directory ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
@@ -106,6 +110,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
         *:-o | *:--output) kind='is table json jsonl csv tsv markdown' ;;
+        *:--passphrase-file) kind=file ;;
     esac
 }
 
@@ -124,6 +129,7 @@ _nhictl_argument() { # what the argument of that number is
         'task close':0) kind=text ;;
         'task kill':0) kind=text ;;
         'token show':0) kind=text ;;
+        'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;

@@ -11,7 +11,7 @@ function __nhictl_at --description 'whether these are the words typed so far, op
         end
         test (count $typed) -ge $argv[1]; and break
         switch $word
-            case --home --store -o --output
+            case --home --store -o --output --passphrase-file
                 set value 1
             case '-*'
             case '*'
@@ -26,6 +26,7 @@ complete -c nhictl -l home -x -a '(__fish_complete_directories)' -d 'the home of
 complete -c nhictl -l store -x -d 'the database, sqlite:///PATH  [$NHICTL_STORE]'
 complete -c nhictl -s o -l output -x -a 'table json jsonl csv tsv markdown' -d 'table|json|jsonl|csv|tsv|markdown  [$NHICTL_OUTPUT]'
 complete -c nhictl -l json -d 'the same as -o json'
+complete -c nhictl -l passphrase-file -r -F -d 'the passphrase of the keys, - for the first line of stdin  [$NHICTL_PASSPHRASE_FILE, _FD]'
 complete -c nhictl -l no-color -d 'no colours  [$NO_COLOR]'
 complete -c nhictl -l debug -d 'show a traceback when something breaks'
 complete -c nhictl -l version -d 'print the version'
@@ -34,6 +35,7 @@ complete -c nhictl -n '__nhictl_at 1' -a init -d 'start an authority: keys, data
 complete -c nhictl -n '__nhictl_at 1' -a agent -d 'register agents and end their standing'
 complete -c nhictl -n '__nhictl_at 1' -a task -d 'open approved pieces of work and end them'
 complete -c nhictl -n '__nhictl_at 1' -a token -d 'issue, verify and revoke per-task tokens'
+complete -c nhictl -n '__nhictl_at 1' -a key -d 'look after the authority\'s own keys'
 complete -c nhictl -n '__nhictl_at 1' -a trust -d 'give others what they need to check our tokens'
 complete -c nhictl -n '__nhictl_at 1' -a policy -d 'put rules in force and ask what they decide'
 complete -c nhictl -n '__nhictl_at 1' -a audit -d 'prove, import and replay what was done'
@@ -60,6 +62,7 @@ complete -c nhictl -n '__nhictl_at 2 token' -a inspect -d 'decode a token; prove
 complete -c nhictl -n '__nhictl_at 2 token' -a revoke -d 'revoke tokens; the next check refuses them'
 complete -c nhictl -n '__nhictl_at 2 token' -a list -d 'list issued tokens'
 complete -c nhictl -n '__nhictl_at 2 token' -a show -d 'show one issued token by its jti'
+complete -c nhictl -n '__nhictl_at 2 key' -a custody -d 'show who keeps the key of the keys, or change it'
 complete -c nhictl -n '__nhictl_at 2 trust' -a publish -d 'write public keys and metadata into a folder that is served'
 complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
@@ -76,6 +79,8 @@ complete -c nhictl -n '__nhictl_at 2 crypto' -a spiffe-id -d 'check a SPIFFE ID'
 complete -c nhictl -n '__nhictl_at 2 crypto' -a spiffe-bundle -d 'find what is wrong with a SPIFFE bundle'
 complete -c nhictl -n '__nhictl_at 1 init' -l trust-domain -x -d 'the SPIFFE trust domain'
 complete -c nhictl -n '__nhictl_at 1 init' -l issuer -x -d '`iss` of the tokens; default spiffe://NAME'
+complete -c nhictl -n '__nhictl_at 1 init' -l custody -x -d 'who keeps the key of the keys: file|passphrase|helper|keyring'
+complete -c nhictl -n '__nhictl_at 1 init' -l custody-helper -x -d 'program and arguments, run with get|store|erase added'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l owner -x -d 'who is accountable for it'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l purpose -x -d 'what it is for'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l env -x -d 'its environment, such as prod'
@@ -155,6 +160,10 @@ complete -c nhictl -n '__nhictl_at 2 token list' -l agent -x -d 'of this agent o
 complete -c nhictl -n '__nhictl_at 2 token list' -l live -d 'only those that would be accepted'
 complete -c nhictl -n '__nhictl_at 2 token list' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
 complete -c nhictl -n '__nhictl_at 2 token show' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l custody-helper -x -d 'program and arguments, run with get|store|erase added'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l new-passphrase-file -r -F -d 'the new passphrase; - for the first line of stdin'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l new-key -d 'make a new key and seal everything under it'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l erase-old -d 'have the old helper or keyring erase its secret; backups need it'
 complete -c nhictl -n '__nhictl_at 2 trust publish' -l out -x -a '(__fish_complete_directories)' -d 'the folder to publish in; made if missing'
 complete -c nhictl -n '__nhictl_at 2 policy activate' -F
 complete -c nhictl -n '__nhictl_at 2 policy show' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'

@@ -53,6 +53,10 @@ def global_options() -> list[Any]:
             param_decls=["--json", "as_json"], is_flag=True, default=False, help="the same as -o json",
             expose_value=False, callback=lambda _c, _p, v: setattr(session(), "output", "json") if v else None,
         ),
+        value(
+            ["--passphrase-file"], "passphrase_file", "FILE",
+            "the passphrase of the keys, - for the first line of stdin  [$NHICTL_PASSPHRASE_FILE, _FD]",
+        ),
         flag(["--no-color"], "no_color", "no colours  [$NO_COLOR]"),
         flag(["--debug"], "debug", "show a traceback when something breaks"),
         TyperOption(

@@ -6,10 +6,15 @@ import os
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nhictl.errors import InputError
 from nhictl.ops.house import House, database_of, default_home
 
+if TYPE_CHECKING:
+    from nhictl.ops.key_custody import Source
+
+MAX_PASSPHRASE_LINE = 1026
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
 
 
@@ -23,6 +28,7 @@ class Session:
         self.output: str | None = None
         self.no_color = False
         self.debug = False
+        self.passphrase_file: str | None = None
         self.undelivered: str | None = None
         """The jti of a token that was issued but not yet printed."""
         self._house: House | None = None
@@ -32,6 +38,10 @@ class Session:
         if self._house is None:
             home = Path(self.home).expanduser() if self.home else default_home()
             self._house = House(home, database_of(home, self.store or os.environ.get("NHICTL_STORE")))
+            if self.passphrase_file or os.environ.get(
+                "NHICTL_PASSPHRASE_FD"
+            ):  # a descriptor is copied before we open any
+                self._house.passphrase = passphrase(self.passphrase_file)
         return self._house
 
     def close(self) -> None:
@@ -101,6 +111,16 @@ def begin(arguments: list[str] | None = None) -> Session:
     global _current  # noqa: PLW0603
     _current = Session(arguments)
     return _current
+
+
+def passphrase(file: str | None) -> Source:
+    """Where a passphrase comes from: the file, the first line of standard input for `-`, else what the environment says.
+
+    Standard input is read here, before anybody else reads it; the rest is left to them.
+    """
+    from nhictl.ops.key_custody import passphrase_source
+
+    return passphrase_source(file, sys.stdin.buffer.readline(MAX_PASSPHRASE_LINE) if file == "-" else None)
 
 
 def stdin_bytes(limit: int) -> bytes:

@@ -56,6 +56,12 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("token.show", "show one issued token by its jti"),
         },
     ),
+    "key": Noun(
+        "look after the authority's own keys",
+        {
+            "custody": Verb("key.custody", "show who keeps the key of the keys, or change it"),
+        },
+    ),
     "trust": Noun(
         "give others what they need to check our tokens",
         {

@@ -58,5 +58,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE instance_version (agent INTEGER NOT NULL, instance TEXT NOT NULL, seq INTEGER NOT NULL,"
         " state TEXT NOT NULL, PRIMARY KEY (agent, instance, seq)) WITHOUT ROWID",
     ),
+    (
+        # who keeps the key-encryption key's secret, from one record to the next; without a row it lies in its file
+        "CREATE TABLE custody (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)
