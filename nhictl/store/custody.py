@@ -90,12 +90,14 @@ def _from_json(value: Any) -> Custody:
     named = _DETAIL[sort]
     detail: Any = value[named] if named else None
     wrapped = value["keys"]
-    if len(value) != 4 + (named is not None) or not 1 <= len(wrapped) <= 2:
+    if len(value) != 4 + (named is not None) or type(wrapped) is not list or not 1 <= len(wrapped) <= 2:
         raise _FaultError("it is not as we write it")
     name = value["id"]
     if not 1 <= len(name) <= 64 or not name.isascii() or not name.replace("-", "").isalnum():
         raise _FaultError("its id is none of ours")
-    if sort == "helper" and not (detail and all(isinstance(word, str) for word in detail) and detail[0][:1] == "/"):
+    if sort == "helper" and not (
+        type(detail) is list and detail and all(isinstance(word, str) for word in detail) and detail[0][:1] == "/"
+    ):
         raise _FaultError("its helper is none")
     made = Custody(sort, name, detail, tuple(b64.decode(box) for box in wrapped))
     if any(len(box) != 12 + 32 + 16 for box in made.boxes):
@@ -214,7 +216,7 @@ class Keeper:
 
 def begin(
     sort: str, *, source: passphrase.Source | None = None, command: list[str] | None = None,
-    cost: passphrase.Cost = passphrase.COST, random: Random = os.urandom,
+    random: Random = os.urandom,
 ) -> Keeper:  # fmt: skip
     """Begin a custody of the kind `sort`: choose the passphrase, or give a fresh secret to the program that keeps it.
 
@@ -226,6 +228,7 @@ def begin(
     if sort == "passphrase":
         chosen = (source or passphrase.Source.of_environment()).new()
         salt = random(passphrase.SALT_BYTES)
+        cost = passphrase.COST
         detail = {**cost._asdict(), "salt": b64.encode(salt)}
         return Keeper(Custody(sort, name, detail), passphrase.derive(chosen, salt, cost), random)
     secret = random(32)

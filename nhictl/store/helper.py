@@ -29,7 +29,8 @@ MAX_WORDS: Final = 32
 def declared(command: str) -> list[str]:
     """The program and arguments of `--custody-helper`, the program by its absolute path; InputError (2), UnsafeError (6).
 
-    Split at spaces as a shell would, but no shell ever sees it. A name without a slash is looked up once, now.
+    Split at spaces as a shell would, but no shell ever sees it. A name without a slash is looked up, and
+    links are followed, once, now.
     """
     try:
         words = shlex.split(command)
@@ -40,18 +41,23 @@ def declared(command: str) -> list[str]:
     program = words[0] if "/" in words[0] else shutil.which(words[0])
     if program is None:
         raise InputError(f"there is no program `{words[0]}`", code="usage", hint="give its absolute path")
-    words[0] = str(Path(program).absolute())
+    words[0] = os.path.realpath(program)
     check_program(words[0])
     return words
 
 
-def check_program(name: str) -> str:
-    """The file that is run under `name`; UnsafeError (6) if anybody but its owner or root could change or replace it."""
-    given, real = Path(name), Path(os.path.realpath(name))
+def check_program(name: str) -> None:
+    """UnsafeError (6) if anybody but its owner, who is us or root, could change the program or put another in its place."""
+    real = Path(name)
     try:
         info = real.stat()
     except OSError as e:
         raise _failed(name, f"cannot be looked at: {(e.strerror or str(e)).lower()}") from e
+    if os.path.realpath(name) != name:
+        raise UnsafeError(
+            f"the helper `{name}` is reached by a symbolic link, which it was not when it was declared",
+            code="helper_unsafe", hint="declare it again with: nhictl key custody helper --custody-helper",
+        )  # fmt: skip
     if not stat.S_ISREG(info.st_mode) or not os.access(real, os.X_OK):
         raise _failed(name, "is no program")
     if info.st_uid not in (os.geteuid(), 0):
@@ -61,33 +67,30 @@ def check_program(name: str) -> str:
             f"the helper `{real}` has mode {stat.S_IMODE(info.st_mode):04o}: others could change it",
             code="helper_unsafe", hint=f"chmod go-w {real}",
         )  # fmt: skip
-    for folder in (given.parent, real.parent):
-        if folder.stat().st_mode & stat.S_IWOTH:
-            raise UnsafeError(f"the helper's folder `{folder}` is everybody's to write in", code="helper_unsafe")
-    for folder in {*given.parents, *real.parents}:
+    if real.parent.stat().st_mode & stat.S_IWOTH:
+        raise UnsafeError(f"the helper's folder `{real.parent}` is everybody's to write in", code="helper_unsafe")
+    for folder in real.parents:
         files.check_parent(folder)
-    return str(real)
 
 
 def ask(words: list[str], action: str, name: str, secret: str | None = None) -> str:
     """Run the operator's helper; the first line it printed. UnavailableError (7) if it fails, UnsafeError (6) if unsafe."""
-    real = check_program(words[0])
-    status, said = run(words, action, name, secret, program=real)
+    check_program(words[0])
+    status, said = run(words, action, name, secret)
     if status != 0:
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
         raise _failed(words[0], f"{how} when asked to {action}")
     return said
 
 
-def run(words: list[str], action: str, name: str, secret: str | None, *, program: str | None = None,
-        quiet: bool = False) -> tuple[int, str]:  # fmt: skip
+def run(words: list[str], action: str, name: str, secret: str | None, *, quiet: bool = False) -> tuple[int, str]:
     """Run a helper; its exit status and the one line it printed. `quiet` keeps its standard error from the person."""
     given = "".join(f"{line}\n" for line in (name, secret) if line is not None).encode()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NHICTL_")}
     end = time.monotonic() + TIMEOUT_S
     try:
         process = subprocess.Popen(  # noqa: S603  # what the operator declared, by its path and without a shell
-            [*words, action], executable=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*words, action], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if quiet else None, env=environment, bufsize=0,
         )  # fmt: skip
     except OSError as e:
