@@ -169,20 +169,24 @@ class House:
     def opened(self, row: agents.KeyRow, load: Callable[[bytes], T]) -> T:
         """The private key of `row`, unsealed once a process; whether it may still sign is read afresh each time."""
         if row.kid not in self._opened:
-            self._opened[row.kid] = load(self._unsealed(row))
+
+            def again() -> bytes | None:
+                return next((found.sealed for found in agents.keys(self.db, row.use) if found.kid == row.kid), None)
+
+            self._opened[row.kid] = load(self.unseal(row.sealed, f"signing key:{row.kid}", again))
         key: T = self._opened[row.kid]
         return key
 
-    def _unsealed(self, row: agents.KeyRow) -> bytes:
-        place = f"signing key:{row.kid}"
+    def unseal(self, box: bytes, place: str, again: Callable[[], bytes | None]) -> bytes:
+        """What a box under the key-encryption key holds; `again` reads the box anew, should the custody have changed."""
         try:
-            return self.sealer.open(row.sealed, place)
-        except UnsafeError:  # unless the custody was changed between reading the row and the key
-            fresh = [found for found in agents.keys(self.db, row.use) if found.kid == row.kid]
-            if not fresh or (fresh[0].sealed == row.sealed and self.keys_current()):
+            return self.sealer.open(box, place)
+        except UnsafeError:
+            fresh = again()
+            if fresh is None or (fresh == box and self.keys_current()):
                 raise
             self.forget_keys()
-            return self.sealer.open(fresh[0].sealed, place)
+            return self.sealer.open(fresh, place)
 
     @property
     def meta(self) -> dict[str, str]:
