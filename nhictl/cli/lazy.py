@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from nhictl.cli.session import FORMATS, session
+from nhictl.cli.session import FORMATS, passphrase_line, session
 from nhictl.cli.tree import TREE, Noun, Verb
 
 
@@ -19,6 +19,8 @@ def _set(name: str) -> Any:
             setattr(session(), name, value)
             if name == "output":
                 session().format()  # refused here, before anything is done
+            if name == "passphrase_file":
+                session().passphrase_line = passphrase_line(value)
         return value
 
     return keep

@@ -29,6 +29,7 @@ class Session:
         self.no_color = False
         self.debug = False
         self.passphrase_file: str | None = None
+        self.passphrase_line: bytes | None = None
         self.undelivered: str | None = None
         """The jti of a token that was issued but not yet printed."""
         self._house: House | None = None
@@ -41,7 +42,7 @@ class Session:
             if self.passphrase_file or os.environ.get(
                 "NHICTL_PASSPHRASE_FD"
             ):  # a descriptor is copied before we open any
-                self._house.passphrase = passphrase(self.passphrase_file)
+                self._house.passphrase = passphrase(self.passphrase_file, self.passphrase_line)
         return self._house
 
     def close(self) -> None:
@@ -113,14 +114,18 @@ def begin(arguments: list[str] | None = None) -> Session:
     return _current
 
 
-def passphrase(file: str | None) -> Source:
-    """Where a passphrase comes from: the file, the first line of standard input for `-`, else what the environment says.
-
-    Standard input is read here, before anybody else reads it; the rest is left to them.
-    """
+def passphrase(file: str | None, line: bytes | None) -> Source:
+    """Where a passphrase comes from: the line that was read from standard input, the file, else what the environment says."""
     from nhictl.ops.key_custody import passphrase_source
 
-    return passphrase_source(file, sys.stdin.buffer.readline(MAX_PASSPHRASE_LINE) if file == "-" else None)
+    return passphrase_source(file, line)
+
+
+def passphrase_line(file: str | None) -> bytes | None:
+    """For `-` the first line of standard input, read before anybody else reads it; the rest is left to them."""
+    if file != "-":
+        return None
+    return sys.stdin.buffer.readline(MAX_PASSPHRASE_LINE) if sys.stdin is not None else b""
 
 
 def stdin_bytes(limit: int) -> bytes:

@@ -55,6 +55,8 @@ def initialise(
     if why := spiffe.domain_fault(trust_domain):
         raise InputError(f"`{trust_domain}` is no trust domain: {why}", code="invalid_trust_domain")
     iss = check_issuer(issuer) if issuer else f"spiffe://{trust_domain}"
+    if wanted is not None:
+        key_custody.check(wanted)
     _refuse_existing(house)
     files.make_directory(house.home)
     workshop = _workshop(house.home)

@@ -59,9 +59,9 @@ class Changed(NamedTuple):
     notes: list[str]
 
 
-def begin(house: House, wanted: Wanted) -> Keeper:
-    """Begin the custody; InputError (2), UnsafeError (6) or UnavailableError (7) if that cannot be. Never under the lock."""
-    from nhictl.store import custody, helper
+def check(wanted: Wanted) -> None:
+    """InputError (2) for a kind there is not, or a helper's command without or besides the kind `helper`."""
+    from nhictl.store import custody
 
     if wanted.kind not in custody.KINDS:
         raise InputError(f"no custody `{wanted.kind}`", code="usage", hint=f"one of {', '.join(custody.KINDS)}")
@@ -70,6 +70,13 @@ def begin(house: House, wanted: Wanted) -> Keeper:
             "--custody-helper goes with the custody `helper`", code="usage",
             hint="--custody-helper '/usr/local/bin/PROGRAM ARGUMENT…'",
         )  # fmt: skip
+
+
+def begin(house: House, wanted: Wanted) -> Keeper:
+    """Begin the custody; InputError (2), UnsafeError (6) or UnavailableError (7) if that cannot be. Never under the lock."""
+    from nhictl.store import custody, helper
+
+    check(wanted)
     command = helper.declared(wanted.command) if wanted.command is not None else None
     return custody.begin(wanted.kind, source=wanted.passphrase, command=command, random=house.random)
 

@@ -25,9 +25,17 @@ from tests.store.test_store_home import a_fifo, hard_linked, symlinked, to_nowhe
 
 KEY = bytes(range(32))
 PATH = Path("/home/kek")
+MADE: list[bytes] = []
 
 
 def of_passphrase() -> bytes:
+    """A custody file; made once, since each costs a derivation."""
+    if not MADE:
+        MADE.append(made_anew())
+    return MADE[0]
+
+
+def made_anew() -> bytes:
     return custody.begin("passphrase", source=Source(line=PASSPHRASE)).wrap(Keys(KEY))
 
 
@@ -68,7 +76,7 @@ def test_a_second_opinion_opens_it() -> None:
 
 
 def test_salt_id_and_nonce_are_fresh() -> None:
-    one, two = members(of_passphrase()), members(of_passphrase())
+    one, two = members(made_anew()), members(made_anew())
     assert one["id"] != two["id"]
     assert one["scrypt"]["salt"] != two["scrypt"]["salt"]
     assert one["keys"][0][:16] != two["keys"][0][:16]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.key.options import CustodyHelper
-from nhictl.cli.session import passphrase, session
+from nhictl.cli.session import passphrase, passphrase_line, session
 from nhictl.errors import InputError
 from nhictl.ops import key_custody
 from nhictl.render import Result
@@ -48,7 +48,7 @@ def command(
     if kind == "passphrase":
         standing = key_custody.show(house)[0]["kind"]
         if new_passphrase_file is not None:
-            source = passphrase(new_passphrase_file)
+            source = passphrase(new_passphrase_file, passphrase_line(new_passphrase_file))
         elif standing == "passphrase":
             source = key_custody.typed_passphrase()  # what --passphrase-file names is the old one
         else:
