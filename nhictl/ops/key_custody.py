@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from nhictl.errors import ConflictError, InputError, NhictlError, UnavailableError
+from nhictl.errors import ConflictError, InputError, NhictlError
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
-from nhictl.store import custodies, files, keys, sqlite
+from nhictl.store import custodies, keys, sqlite
+from nhictl.store.kek_swap import STAGED, KekSwap
 from nhictl.store.lock import WriteLock
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from nhictl.store.passphrase import Source as Source  # noqa: PLC0414  # exported
 
 TURN: Final = "custody.lock"
-STAGED: Final = "kek.next"
 
 
 class Wanted(NamedTuple):
@@ -143,7 +142,7 @@ def change(house: House, wanted: Wanted, *, new_key: bool = False, erase_old: bo
         fresh = new_key or old.before is not None or (standing.kind == "file" != wanted.kind)
         keeper = begin(house, wanted)
         held = keys.Keys(house.random(32), old.key) if fresh else keys.Keys(old.key)
-        swap = _Swap(house.home, content)
+        swap = KekSwap(house.home, content)
         step = {"from": standing.kind, "to": wanted.kind, "new_key": fresh}
         try:
             swap.stage(keeper.wrap(held))
@@ -163,77 +162,22 @@ def change(house: House, wanted: Wanted, *, new_key: bool = False, erase_old: bo
         turn.release()
 
 
-def _act(act: Act, step: dict[str, Any], now: Custody, held: keys.Keys, swap: _Swap) -> int:
-    count = custodies.boxes(act.db) if step["new_key"] else 0
-    record(act, step["from"], now, new_key=step["new_key"], resealed=count)
+def _act(act: Act, step: dict[str, Any], now: Custody, held: keys.Keys, swap: KekSwap) -> int:
+    """The inside of the change, its steps in the order that survives being killed; how many boxes were sealed anew."""
+    record(act, step["from"], now, new_key=step["new_key"])  # seals under the old key, if it seals
+    resealed = 0
     if step["new_key"]:
         custodies.overwrite_deleted(act.db)
-        custodies.reseal(act.db, act.house.sealer, keys.Sealer(held.key), act.house.random)
+        resealed = custodies.reseal(act.db, act.house.sealer, keys.Sealer(held.key), act.house.random)
     swap.place()
-    return count
-
-
-class _Swap:
-    """The home's file `kek` replaced, and put back if the act around it fails."""
-
-    def __init__(self, home: Path, before: bytes) -> None:
-        self.path = home / keys.KEK_FILE
-        self.staged = home / STAGED
-        self.before = before
-        self.placed = False
-        """Whether the new file may be the home's."""
-        self._old = os.open(self.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-    def stage(self, content: bytes) -> None:
-        """Write the new file beside the old one, durably."""
-        try:
-            self.staged.unlink(missing_ok=True)
-            files.write_new(self.staged, content)
-        except OSError as e:
-            raise UnavailableError(f"cannot write `{self.staged}`: {(e.strerror or str(e)).lower()}") from e
-
-    def place(self) -> None:
-        """Put the staged file in the place of the old one, in one step."""
-        try:
-            self.placed = True
-            self.staged.rename(self.path)
-            files.sync_directory(self.path.parent)
-        except OSError as e:
-            raise UnavailableError(f"cannot replace `{self.path}`: {(e.strerror or str(e)).lower()}") from e
-
-    def back(self) -> None:
-        """Put the old content in its place again, if it was replaced."""
-        if self.placed:
-            self.stage(self.before)
-            self.place()
-            self.placed = False
-
-    def replace(self, content: bytes) -> None:
-        """Put another content in the place of the new one; if that fails the old key stays at hand, wrapped."""
-        with contextlib.suppress(UnavailableError):
-            self.stage(content)
-            self.place()
-
-    def discard(self) -> None:
-        """Leave nothing beside the file."""
-        with contextlib.suppress(OSError):
-            self.staged.unlink(missing_ok=True)
-        os.close(self._old)
-
-    def erase(self) -> None:
-        """Overwrite the blocks of the old file, which has no name any more: as much as a file system lets one do."""
-        with contextlib.suppress(OSError):
-            os.pwrite(self._old, bytes(len(self.before)), 0)
-            os.fsync(self._old)
-        os.close(self._old)
+    return resealed
 
 
 def _notes(house: House, standing: Custody, keeper: Keeper, fresh: bool, erase: bool) -> list[str]:
     said = []
     if fresh:
-        with sqlite.guarded("empty the write-ahead log"):
-            if not custodies.empty_wal(house.db):
-                said.append("a reader held the write-ahead log, which still has boxes under the old key for a while")
+        if not custodies.empty_wal(house.db):
+            said.append("a reader held the write-ahead log, which still has boxes under the old key for a while")
         if kept := sorted(path.name for path in house.database.parent.glob("before-schema-*.db")):
             said.append(f"{', '.join(kept)}: sealed under the old key; delete what is not needed")
     if standing.kind == "file":

@@ -30,26 +30,24 @@ def newest(db: sqlite3.Connection) -> CustodyRow | None:
     return CustodyRow(*row) if row else None
 
 
-def boxes(db: sqlite3.Connection) -> int:
-    """How many boxes lie under the key-encryption key."""
-    row = db.execute("SELECT (SELECT count(*) FROM signing_key) + (SELECT count(*) FROM content_key)").fetchone()
-    return int(row[0])
-
-
-def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[int], bytes]) -> None:
-    """Seal every box anew, part of the caller's transaction; what is overwritten is not left in free pages."""
+def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[int], bytes]) -> int:
+    """Seal every box anew and return how many there are; part of the caller's transaction."""
+    count = 0
     for ident, kid, sealed in db.execute("SELECT id, kid, sealed FROM signing_key").fetchall():
         place = f"signing key:{kid}"
         box = new.seal(old.open(sealed, place), place, random(12))
         db.execute("UPDATE signing_key SET sealed = ? WHERE id = ?", (box, ident))
+        count += 1
     query = "SELECT task, sealed FROM content_key WHERE task > ? ORDER BY task LIMIT ?"
     last = -1
     while rows := db.execute(query, (last, _BATCH)).fetchall():
         last = rows[-1][0]
+        count += len(rows)
         for task, sealed in rows:
             place = f"content key:{task}"
             box = new.seal(old.open(sealed, place), place, random(12))
             db.execute("UPDATE content_key SET sealed = ? WHERE task = ?", (box, task))
+    return count
 
 
 def overwrite_deleted(db: sqlite3.Connection) -> None:
@@ -58,6 +56,9 @@ def overwrite_deleted(db: sqlite3.Connection) -> None:
 
 
 def empty_wal(db: sqlite3.Connection) -> bool:
-    """Move the write-ahead log into the database and cut it to nothing; False if a reader is in the way."""
-    row = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    """Move the write-ahead log into the database and cut it to nothing; False if that cannot be now."""
+    try:
+        row = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:
+        return False
     return bool(row) and row[0] == 0

@@ -18,6 +18,7 @@ from nhictl.ops.key_custody import Wanted
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
 from nhictl.store import custody, log
+from nhictl.store.kek_swap import STAGED
 from nhictl.store.keys import KEK_FILE, Sealer
 from nhictl.store.lock import WriteLock
 from nhictl.store.passphrase import Source
@@ -183,7 +184,7 @@ def test_what_cannot_be_begun_changes_nothing(home: Path, unwanted: Wanted, erro
     with pytest.raises(error):
         key_custody.change(house, unwanted, new_key=True)
     assert ((home / KEK_FILE).read_bytes(), log.head(house.db)) == (before, size)
-    assert not (home / key_custody.STAGED).exists()
+    assert not (home / STAGED).exists()
 
 
 def test_a_commit_that_fails_leaves_the_old_custody(
@@ -207,7 +208,7 @@ def test_a_commit_that_fails_leaves_the_old_custody(
     assert placed == [True]
     assert (home / KEK_FILE).read_bytes() == before
     assert watcher.secrets() == {}, "its secret was taken back"
-    assert not (home / key_custody.STAGED).exists()
+    assert not (home / STAGED).exists()
     house.close()
     works(home, PASSPHRASE, task)
 

@@ -44,7 +44,7 @@ def test_the_story(nhictl: Program, home: Path, watcher: Watcher, tmp_path: Path
         ok(nhictl("key", "custody", "helper", "--custody-helper", watcher.command, "--new-key", "--json",
                   env={"NHICTL_PASSPHRASE_FILE": str(two)}))
     )  # fmt: skip
-    assert done["changed"] == {"from": "passphrase", "to": "helper", "new_key": True, "resealed": 2}
+    assert done["changed"] == {"from": "passphrase", "to": "helper", "new_key": True, "resealed": 3}
     assert done["custody"]["helper"] == [str(watcher.program), str(watcher.folder)]
     assert set(done) == {"schema", "custody", "changed", "notes", "log"}
     assert done["log"]["seq"] == done["custody"]["since"] == 4
