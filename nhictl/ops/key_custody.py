@@ -167,7 +167,6 @@ def _act(act: Act, step: dict[str, Any], now: Custody, held: keys.Keys, swap: Ke
     record(act, step["from"], now, new_key=step["new_key"])  # seals under the old key, if it seals
     resealed = 0
     if step["new_key"]:
-        custodies.overwrite_deleted(act.db)
         resealed = custodies.reseal(act.db, act.house.sealer, keys.Sealer(held.key), act.house.random)
     swap.place()
     return resealed

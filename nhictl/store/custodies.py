@@ -31,7 +31,10 @@ def newest(db: sqlite3.Connection) -> CustodyRow | None:
 
 
 def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[int], bytes]) -> int:
-    """Seal every box anew and return how many there are; part of the caller's transaction."""
+    """Seal every box anew and return how many there are; part of the caller's transaction.
+
+    A box keeps its length, so SQLite writes it over the old one.
+    """
     count = 0
     for ident, kid, sealed in db.execute("SELECT id, kid, sealed FROM signing_key").fetchall():
         place = f"signing key:{kid}"
@@ -48,11 +51,6 @@ def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[i
             box = new.seal(old.open(sealed, place), place, random(12))
             db.execute("UPDATE content_key SET sealed = ? WHERE task = ?", (box, task))
     return count
-
-
-def overwrite_deleted(db: sqlite3.Connection) -> None:
-    """Have SQLite overwrite what it deletes, on this connection from now on."""
-    db.execute("PRAGMA secure_delete=ON").fetchone()
 
 
 def empty_wal(db: sqlite3.Connection) -> bool:

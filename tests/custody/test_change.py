@@ -259,6 +259,26 @@ def test_an_unknown_fate_keeps_both_keys(home: Path, watcher: Watcher, monkeypat
     works(home, OTHER, task)
 
 
+@pytest.mark.parametrize("error", [UnavailableError("who knows", code="outcome_unknown"), KeyboardInterrupt()])
+def test_a_secret_that_the_home_may_need_is_not_taken_back(
+    home: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    house = house_with(home, "file")
+    task = worked_in(house)
+
+    def unknown(*_: object) -> None:
+        house.db.execute("COMMIT")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nhictl.ops.act._commit", unknown)
+        with pytest.raises(type(error)):
+            key_custody.change(house, wanted("helper", watcher))
+    assert len(watcher.secrets()) == 1
+    house.close()
+    works(home, OTHER, task)
+
+
 def test_who_opened_the_keys_before_is_told(home: Path, watcher: Watcher) -> None:
     """Nothing is sealed under a key that is gone; what takes authority away goes through all the same."""
     house = house_with(home, "file")
