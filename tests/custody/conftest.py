@@ -12,10 +12,9 @@ from tests.custody.keepers import CHEAP, Watcher
 
 @pytest.fixture(autouse=True)
 def _cheap_and_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New passphrases cost an eighth; no passphrase of whoever runs the tests gets in."""
+    """New passphrases cost a quarter; no keyring of whoever runs the tests gets in."""
     monkeypatch.setattr(passphrase, "COST", CHEAP)
-    for name in ("NHICTL_PASSPHRASE_FILE", "NHICTL_PASSPHRASE_FD", "PYTHON_KEYRING_BACKEND"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
 
 
 @pytest.fixture

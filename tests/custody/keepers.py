@@ -14,7 +14,7 @@ from nhictl.store.passphrase import Cost, Source
 
 PASSPHRASE: Final = b"correct horse battery staple"
 CHEAP: Final = Cost(1 << 15, 8, 1)
-"""The cheapest that is accepted: an eighth of what a home gets."""
+"""The cheapest that is accepted: a quarter of what a home gets."""
 
 WATCHER: Final = '''\
 #!{python} -IS

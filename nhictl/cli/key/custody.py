@@ -36,7 +36,7 @@ def command(
 
     A key that lay in a file is replaced, others only with --new-key. Checks that sign nothing never ask for it.
 
-    Example: nhictl key custody helper --custody-helper '/usr/local/bin/custody-gpg ops@example.org'
+    Example: nhictl key custody helper --custody-helper '/usr/local/bin/custody-gpg ops@example.org /var/lib/custody'
     """
     house = session().house()
     if kind is None:
