@@ -9,7 +9,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'task') words='open list show close kill' ;;
         'token') words='issue exchange verify inspect revoke list show' ;;
         'trust') words='publish add list explain remove lint' ;;
-        'key') words='list prepare activate taint revoke' ;;
+        'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
@@ -20,64 +20,65 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
 _nhictl_options() { # all options of a verb
     words=
     case "$1" in
-        'init') words='--trust-domain --issuer --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --key-fd --expires --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent apply') words='--dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent update') words='--owner --purpose --env --no-env --trust --group --add-group --remove-group --label --remove-label --expires --attested --no-attested --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent rotate-key') words='--public-key --generate-key --key-out --key-fd --overlap --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent svid') words='--csr --key-out --key-fd --own-key --ttl --instance --bundle-out --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent suspend') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent resume') words='--instance --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'agent retire') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task list') words='--agent --ci-run --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token exchange') words='--trust --intent --audience --subject-token-file --subject-token-env --purpose --allow --ttl --deadline --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token list') words='--task --agent --ci-run --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'trust add') words='--replace --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'trust list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'trust explain') words='--subject-token-file --subject-token-env --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'trust remove') words='--end-tasks --reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'key list') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'key prepare') words='--use --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'key activate') words='--now --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'key taint') words='--reason --now --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'key revoke') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'policy test') words='--min-coverage --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit export') words='--to --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit import') words='--format --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto jwks-lint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto spiffe-id') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'doctor') words='--accept-restore --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'home backup') words='--with-keys --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'home restore') words='--keys --replace --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'selftest') words='--negative --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'init') words='--trust-domain --issuer --custody --custody-helper --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent register') words='--owner --purpose --env --trust --group --label --public-key --generate-key --key-out --key-fd --expires --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent apply') words='--dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent list') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent update') words='--owner --purpose --env --no-env --trust --group --add-group --remove-group --label --remove-label --expires --attested --no-attested --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent rotate-key') words='--public-key --generate-key --key-out --key-fd --overlap --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent svid') words='--csr --key-out --key-fd --own-key --ttl --instance --bundle-out --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent suspend') words='--instance --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent resume') words='--instance --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'agent retire') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task list') words='--agent --ci-run --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task close') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task kill') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token exchange') words='--trust --intent --audience --subject-token-file --subject-token-env --purpose --allow --ttl --deadline --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token inspect') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token list') words='--task --agent --ci-run --live --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'trust publish') words='--out --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'trust add') words='--replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'trust list') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'trust explain') words='--subject-token-file --subject-token-env --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'trust remove') words='--end-tasks --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key list') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key prepare') words='--use --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key activate') words='--now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key taint') words='--reason --now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'doctor') words='--accept-restore --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'home backup') words='--with-keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'home restore') words='--keys --replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'selftest') words='--negative --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        *) words='--home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
     esac
 }
 
 _nhictl_option() { # what an option takes: nothing if it is a flag
     kind=
     case "$1:$2" in
-        'init':--trust-domain | 'init':--issuer) kind=text ;;
+        'init':--trust-domain | 'init':--issuer | 'init':--custody | 'init':--custody-helper) kind=text ;;
         'agent register':--owner | 'agent register':--purpose | 'agent register':--env | 'agent register':--group | 'agent register':--label | 'agent register':--key-fd | 'agent register':--expires) kind=text ;;
         'agent register':--trust) kind='is 0 1 2 3' ;;
         'agent register':--public-key | 'agent register':--key-out) kind=file ;;
@@ -119,6 +120,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'key prepare':--use) kind=text ;;
         'key taint':--reason) kind=text ;;
         'key revoke':--reason) kind=text ;;
+        'key custody':--custody-helper) kind=text ;;
+        'key custody':--new-passphrase-file) kind=file ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
@@ -142,6 +145,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
         *:-o | *:--output) kind='is table json jsonl csv tsv markdown' ;;
+        *:--passphrase-file) kind=file ;;
     esac
 }
 
@@ -168,6 +172,7 @@ _nhictl_argument() { # what the argument of that number is
         'key activate':0) kind=text ;;
         'key taint':0) kind=text ;;
         'key revoke':0) kind=text ;;
+        'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;

@@ -11,7 +11,7 @@ function __nhictl_at --description 'whether these are the words typed so far, op
         end
         test (count $typed) -ge $argv[1]; and break
         switch $word
-            case --home --store -o --output
+            case --home --store -o --output --passphrase-file
                 set value 1
             case '-*'
             case '*'
@@ -26,6 +26,7 @@ complete -c nhictl -l home -x -a '(__fish_complete_directories)' -d 'the home of
 complete -c nhictl -l store -x -d 'the database, sqlite:///PATH  [$NHICTL_STORE]'
 complete -c nhictl -s o -l output -x -a 'table json jsonl csv tsv markdown' -d 'table|json|jsonl|csv|tsv|markdown  [$NHICTL_OUTPUT]'
 complete -c nhictl -l json -d 'the same as -o json'
+complete -c nhictl -l passphrase-file -r -F -d 'the passphrase of the keys, - for the first line of stdin  [$NHICTL_PASSPHRASE_FILE, _FD]'
 complete -c nhictl -l no-color -d 'no colours  [$NO_COLOR]'
 complete -c nhictl -l debug -d 'show a traceback when something breaks'
 complete -c nhictl -l version -d 'print the version'
@@ -35,7 +36,7 @@ complete -c nhictl -n '__nhictl_at 1' -a agent -d 'register agents and end their
 complete -c nhictl -n '__nhictl_at 1' -a task -d 'open approved pieces of work and end them'
 complete -c nhictl -n '__nhictl_at 1' -a token -d 'issue, verify and revoke per-task tokens'
 complete -c nhictl -n '__nhictl_at 1' -a trust -d 'give others what they need to check our tokens, and say whose are believed here'
-complete -c nhictl -n '__nhictl_at 1' -a key -d 'rotate the keys that the authority signs with'
+complete -c nhictl -n '__nhictl_at 1' -a key -d 'rotate the authority\'s own keys, and say who keeps them'
 complete -c nhictl -n '__nhictl_at 1' -a policy -d 'put rules in force and ask what they decide'
 complete -c nhictl -n '__nhictl_at 1' -a audit -d 'prove, import and replay what was done'
 complete -c nhictl -n '__nhictl_at 1' -a crypto -d 'check keys, signatures and names by themselves'
@@ -77,6 +78,7 @@ complete -c nhictl -n '__nhictl_at 2 key' -a prepare -d 'make and publish the ne
 complete -c nhictl -n '__nhictl_at 2 key' -a activate -d 'let a prepared key sign'
 complete -c nhictl -n '__nhictl_at 2 key' -a taint -d 'say that a key is not to be relied on; names its live tokens'
 complete -c nhictl -n '__nhictl_at 2 key' -a revoke -d 'end a tainted key and every token it signed'
+complete -c nhictl -n '__nhictl_at 2 key' -a custody -d 'show who keeps the key of the keys, or change it'
 complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy decides; never writes'
@@ -96,6 +98,8 @@ complete -c nhictl -n '__nhictl_at 2 home' -a backup -d 'copy the database while
 complete -c nhictl -n '__nhictl_at 2 home' -a restore -d 'bring a backup back; nothing is granted until it is accepted'
 complete -c nhictl -n '__nhictl_at 1 init' -l trust-domain -x -d 'the SPIFFE trust domain'
 complete -c nhictl -n '__nhictl_at 1 init' -l issuer -x -d '`iss` of the tokens; default spiffe://NAME'
+complete -c nhictl -n '__nhictl_at 1 init' -l custody -x -d 'who keeps the key of the keys: file|passphrase|helper|keyring'
+complete -c nhictl -n '__nhictl_at 1 init' -l custody-helper -x -d 'program and arguments, run with get|store|erase added'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l owner -x -d 'who is accountable for it'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l purpose -x -d 'what it is for'
 complete -c nhictl -n '__nhictl_at 2 agent register' -l env -x -d 'its environment, such as prod'
@@ -215,6 +219,10 @@ complete -c nhictl -n '__nhictl_at 2 key activate' -l now -d 'do not wait until 
 complete -c nhictl -n '__nhictl_at 2 key taint' -l reason -x -d 'why; sealed beside the record'
 complete -c nhictl -n '__nhictl_at 2 key taint' -l now -d 'even the one that signs; then nothing signs until another does'
 complete -c nhictl -n '__nhictl_at 2 key revoke' -l reason -x -d 'why; sealed beside the record'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l custody-helper -x -d 'program and arguments, run with get|store|erase added'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l new-passphrase-file -r -F -d 'the new passphrase; - for the first line of stdin'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l new-key -d 'make a new key and seal everything under it'
+complete -c nhictl -n '__nhictl_at 2 key custody' -l erase-old -d 'have the old helper or keyring erase its secret; backups need it'
 complete -c nhictl -n '__nhictl_at 2 policy activate' -F
 complete -c nhictl -n '__nhictl_at 2 policy show' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l agent -x -d 'who calls'

@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 NOON_US = 1_780_315_200_000_000  # 2026-06-01T12:00:00Z
-SETTINGS = ("NHICTL_HOME", "NHICTL_STORE", "NHICTL_OUTPUT", "XDG_DATA_HOME", "NO_COLOR")
+SETTINGS = (
+    "NHICTL_HOME",
+    "NHICTL_STORE",
+    "NHICTL_OUTPUT",
+    "XDG_DATA_HOME",
+    "NO_COLOR",
+    "NHICTL_PASSPHRASE_FILE",
+    "NHICTL_PASSPHRASE_FD",
+)
 
 
 class Clock:

@@ -36,7 +36,7 @@ CORNERS = {
         "core/identity/x509_svid.py",
         "core/ledger/checkpoint.py",
         "store/keys.py",
-        "ops/act.py",
+        "ops/turn.py",  # loads the log key before the lock
         "ops/init.py",
         "core/identity/own_key.py",
     ),

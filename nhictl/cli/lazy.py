@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from nhictl.cli.session import DOCUMENTS, FORMATS, session
+from nhictl.cli.session import DOCUMENTS, FORMATS, passphrase_line, session
 from nhictl.cli.tree import TREE, Noun, Verb
 from nhictl.errors import InputError
 
@@ -20,6 +20,8 @@ def _set(name: str) -> Any:
             setattr(session(), name, value)
             if name == "output":
                 session().format()  # refused here, before anything is done
+            if name == "passphrase_file":
+                session().passphrase_line = passphrase_line(value)
         return value
 
     return keep
@@ -53,6 +55,10 @@ def global_options() -> list[Any]:
         TyperOption(
             param_decls=["--json", "as_json"], is_flag=True, default=False, help="the same as -o json",
             expose_value=False, callback=lambda _c, _p, v: setattr(session(), "output", "json") if v else None,
+        ),
+        value(
+            ["--passphrase-file"], "passphrase_file", "FILE",
+            "the passphrase of the keys, - for the first line of stdin  [$NHICTL_PASSPHRASE_FILE, _FD]",
         ),
         flag(["--no-color"], "no_color", "no colours  [$NO_COLOR]"),
         flag(["--debug"], "debug", "show a traceback when something breaks"),

@@ -6,10 +6,15 @@ import os
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nhictl.errors import InputError
 from nhictl.ops.house import House, database_of, default_home
 
+if TYPE_CHECKING:
+    from nhictl.ops.key_custody import Source
+
+MAX_PASSPHRASE_LINE = 1026
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
 DOCUMENTS = ("junit",)
 """Formats that only the verbs have which name them in `FORMATS`."""
@@ -25,6 +30,8 @@ class Session:
         self.output: str | None = None
         self.no_color = False
         self.debug = False
+        self.passphrase_file: str | None = None
+        self.passphrase_line: bytes | None = None
         self.undelivered: str | None = None
         """The jti of a token that was issued but not yet printed."""
         self._house: House | None = None
@@ -34,6 +41,10 @@ class Session:
         if self._house is None:
             home = Path(self.home).expanduser() if self.home else default_home()
             self._house = House(home, database_of(home, self.store or os.environ.get("NHICTL_STORE")))
+            if self.passphrase_file or os.environ.get(
+                "NHICTL_PASSPHRASE_FD"
+            ):  # a descriptor is copied before we open any
+                self._house.passphrase = passphrase(self.passphrase_file, self.passphrase_line)
         return self._house
 
     def opened(self) -> House | None:
@@ -107,6 +118,20 @@ def begin(arguments: list[str] | None = None) -> Session:
     global _current  # noqa: PLW0603
     _current = Session(arguments)
     return _current
+
+
+def passphrase(file: str | None, line: bytes | None) -> Source:
+    """Where a passphrase comes from: the line that was read from standard input, the file, else what the environment says."""
+    from nhictl.ops.key_custody import passphrase_source
+
+    return passphrase_source(file, line)
+
+
+def passphrase_line(file: str | None) -> bytes | None:
+    """For `-` the first line of standard input, read before anybody else reads it; the rest is left to them."""
+    if file != "-":
+        return None
+    return sys.stdin.buffer.readline(MAX_PASSPHRASE_LINE) if sys.stdin is not None else b""
 
 
 def stdin_bytes(limit: int) -> bytes:

@@ -70,13 +70,14 @@ TREE: Final[dict[str, Noun | Verb]] = {
         },
     ),
     "key": Noun(
-        "rotate the keys that the authority signs with",
+        "rotate the authority's own keys, and say who keeps them",
         {
             "list": Verb("key.list", "list signing keys and what depends on them"),
             "prepare": Verb("key.prepare", "make and publish the next signing key"),
             "activate": Verb("key.activate", "let a prepared key sign"),
             "taint": Verb("key.taint", "say that a key is not to be relied on; names its live tokens"),
             "revoke": Verb("key.revoke", "end a tainted key and every token it signed"),
+            "custody": Verb("key.custody", "show who keeps the key of the keys, or change it"),
         },
     ),
     "policy": Noun(

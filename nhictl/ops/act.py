@@ -8,21 +8,18 @@ that cannot be told the answer is `outcome_unknown`, never "nothing was done".
 from __future__ import annotations
 
 import base64
-import json
 import sqlite3
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nhictl.core import times
 from nhictl.core.ledger import checkpoint, content, record
 from nhictl.core.ledger.merkle import CompactRange, leaf_hash
 from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
 from nhictl.ops.high_water import Mark
-from nhictl.ops.house import LOCK, House
-from nhictl.store import agents, log, sqlite
-from nhictl.store.lock import WriteLock
+from nhictl.ops.house import House
+from nhictl.ops.turn import LogKey, in_turn
+from nhictl.store import log, sqlite
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
 _VERIFY: Final = "look at it with: nhictl audit verify"
@@ -45,23 +42,6 @@ class Head(NamedTuple):
         if seq:
             return {"chain": self.chain, "seq": self.size - 1, "size": self.size, "root": root}
         return {"chain": self.chain, "size": self.size, "root": root}
-
-
-class LogKey(NamedTuple):
-    """The key that signs checkpoints and nothing else."""
-
-    private: Ed25519PrivateKey
-    public: bytes
-
-
-def log_key(house: House) -> LogKey:
-    """Open the log key. Done before the lock is taken: nothing slow or interactive runs under it."""
-    with sqlite.guarded("read the log key"):
-        rows = [row for row in agents.keys(house.db, "log") if row.state == "active"]
-    if not rows:
-        raise UnsafeError("the home has no log key", code="home_incomplete")
-    private = house.opened(rows[-1], Ed25519PrivateKey.from_private_bytes)
-    return LogKey(private, base64.b64decode(json.loads(rows[-1].public)["ed25519"]))
 
 
 def _tree_of(head: log.HeadRow) -> CompactRange:
@@ -170,20 +150,21 @@ def content_place(chain: str, seq: int, label: str) -> str:
 
 def transact(
     house: House, decide: Callable[[Act], T], *, grants: bool = True, revokes: bool | None = None,
-    key: LogKey | None = None, may_rest: bool = False,
+    key: LogKey | None = None, may_rest: bool = False, undo: Callable[[], None] | None = None,
 ) -> tuple[T, Head]:  # fmt: skip
     """Carry out `decide` as one act and return its answer with the head after it.
 
     `decide` reads, decides, changes state and appends at least one record, or raises, in which case nothing happened.
     `grants` is False for what only takes authority away: that works even when the clock has gone back, and, unless
     `revokes` says otherwise, when the database was put back. With `may_rest` it may find that there is nothing to change
-    and append nothing; then the answer comes with the head as it is. Raises ConflictError (lock not had), UnsafeError
+    and append nothing; then the answer comes with the head as it is. `undo` takes back what
+    `decide` did outside the database, still under the lock, if the act certainly failed.
+
+    Raises ConflictError (lock not had), UnsafeError
     (`clock_regressed`, `store_rolled_back`, `store_replaced`), UnavailableError (`unavailable`, `outcome_unknown`).
     """
-    key = key or log_key(house)
+    lock, key = in_turn(house, grants, key)
     db = house.db
-    lock = WriteLock(house.home / LOCK)
-    lock.acquire(house.lock_timeout)
     mark = Mark(house)
     try:
         house.check_in_place()
@@ -208,8 +189,10 @@ def transact(
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if undo is not None:
+                undo()
             raise
-        _commit(house, db, after, act.prev)
+        _commit(house, db, after, act.prev, undo)
         mark.move(act.note)
     finally:
         mark.close()
@@ -217,15 +200,19 @@ def transact(
     return answer, after
 
 
-def _commit(house: House, db: sqlite3.Connection, after: Head, prev: str) -> None:
+def _commit(house: House, db: sqlite3.Connection, after: Head, prev: str, undo: Callable[[], None] | None) -> None:
     try:
         db.execute("COMMIT")
     except sqlite3.Error as failed:
-        _settle(house, db, after, prev, failed)
+        if _committed(house, db, after, prev, failed):
+            return
+        if undo is not None:
+            undo()
+        raise sqlite.unavailable(failed, "commit: nothing was done") from failed
 
 
-def _settle(house: House, db: sqlite3.Connection, after: Head, prev: str, failed: sqlite3.Error) -> None:
-    """Read back what a COMMIT that reported failure did; return if it was carried out after all."""
+def _committed(house: House, db: sqlite3.Connection, after: Head, prev: str, failed: sqlite3.Error) -> bool:
+    """Read back whether a COMMIT that reported failure was carried out after all."""
     try:
         if db.in_transaction:
             db.execute("ROLLBACK")
@@ -239,9 +226,7 @@ def _settle(house: House, db: sqlite3.Connection, after: Head, prev: str, failed
             f"the commit failed ({failed}) and what became of it cannot be read ({e})", code="outcome_unknown",
             hint=f"look whether record {after.size - 1} is in the log before trying again",
         ) from e  # fmt: skip
-    if now is not None and now.size >= after.size and now.prev == prev:
-        return
-    raise sqlite.unavailable(failed, "commit: nothing was done") from failed
+    return now is not None and now.size >= after.size and now.prev == prev
 
 
 def clock_regressed(now_us: int, newest_us: int) -> UnsafeError:

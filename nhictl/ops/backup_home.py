@@ -84,7 +84,7 @@ def _put_keys(house: House, path: Path) -> Path:
     """The key-encryption key beside the copy, 0600."""
     place = path.with_name(path.name + KEYS_SUFFIX)
     try:
-        files.write_new(place, files.read_secret(house.home / keys.KEK_FILE, 4096))
+        files.write_new(place, files.read_secret(house.home / keys.KEK_FILE, keys.MAX_KEK_FILE))
     except FileExistsError as e:
         raise ConflictError(f"`{place}` exists already", code="exists", hint="nothing is overwritten") from e
     return place

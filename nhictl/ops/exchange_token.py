@@ -19,12 +19,13 @@ from nhictl.core.trust import providers, subject
 from nhictl.core.trust.value import Trust
 from nhictl.errors import ConflictError
 from nhictl.ops import open_task, policies, tasks, trusts
-from nhictl.ops.act import Act, Head, log_key, transact
+from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.exchange_checks import Asked, Case, judge
 from nhictl.ops.house import House
 from nhictl.ops.instances import Instance
 from nhictl.ops.issue_token import Issued, issuing
 from nhictl.ops.reading import check_audience
+from nhictl.ops.turn import log_key
 from nhictl.store import sqlite
 from nhictl.store import trusts as table
 

@@ -9,11 +9,14 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nhictl.core.token.claims import Issuer
 from nhictl.errors import InputError, UnavailableError, UnsafeError
 from nhictl.store import agents, files, keys, log, sqlite
+
+if TYPE_CHECKING:
+    from nhictl.store.passphrase import Source
 
 DATABASE = "nhictl.db"
 LOCK = "lock"
@@ -92,6 +95,10 @@ class House:
         """Whether what was done in this process was held against the mark and found in order, or refused."""
         self._place: tuple[int, int] | None = None
         self._db: sqlite3.Connection | None = None
+        self.passphrase: Source | None = None
+        """Where a passphrase comes from, if the custody needs one; None: what the environment says, else the terminal."""
+        self._keys: keys.Keys | None = None
+        self._stamp: tuple[int, ...] | None = None
         self._sealer: keys.Sealer | None = None
         self._meta: dict[str, str] | None = None
         self._opened: dict[str, Any] = {}
@@ -151,6 +158,7 @@ class House:
         if self._reader is None:
             self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
             self._reader.keeps_mark = self.keeps_mark
+            self._reader.passphrase = self.passphrase
         self._reader.clock = self.clock
         return self._reader
 
@@ -165,17 +173,48 @@ class House:
 
     @property
     def sealer(self) -> keys.Sealer:
-        """The key-encryption key, read at first use."""
+        """What opens and seals with the key-encryption key, which is opened at first use."""
         if self._sealer is None:
-            self._sealer = keys.load_kek(self.home)
+            self._sealer = self.unlocked().sealer()
         return self._sealer
+
+    def unlocked(self) -> keys.Keys:
+        """The key-encryption key itself, had from its custody once a process; may ask, derive or run a program."""
+        if self._keys is None:
+            self._stamp = keys.stamp(self.home)
+            self._keys = keys.load(self.home, self.passphrase)
+        return self._keys
+
+    def keys_current(self) -> bool:
+        """Whether the keys this process opened, if any, are those of the custody now in force; looked up under the lock."""
+        return self._stamp is None or self._stamp == keys.stamp(self.home)
+
+    def forget_keys(self) -> None:
+        """Have the keys opened anew at their next use."""
+        self._keys = self._stamp = self._sealer = None
+        self._opened.clear()
 
     def opened(self, row: agents.KeyRow, load: Callable[[bytes], T]) -> T:
         """The private key of `row`, unsealed once a process; whether it may still sign is read afresh each time."""
         if row.kid not in self._opened:
-            self._opened[row.kid] = load(self.sealer.open(row.sealed, f"signing key:{row.kid}"))
+
+            def again() -> bytes | None:
+                return next((found.sealed for found in agents.keys(self.db, row.use) if found.kid == row.kid), None)
+
+            self._opened[row.kid] = load(self.unseal(row.sealed, f"signing key:{row.kid}", again))
         key: T = self._opened[row.kid]
         return key
+
+    def unseal(self, box: bytes, place: str, again: Callable[[], bytes | None]) -> bytes:
+        """What a box under the key-encryption key holds; `again` reads the box anew, should the custody have changed."""
+        try:
+            return self.sealer.open(box, place)
+        except UnsafeError:
+            fresh = again()
+            if fresh is None or (fresh == box and self.keys_current()):
+                raise
+            self.forget_keys()
+            return self.sealer.open(fresh, place)
 
     @property
     def meta(self) -> dict[str, str]:

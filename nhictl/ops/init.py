@@ -10,16 +10,22 @@ import shutil
 import tempfile
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nhictl.core.identity import spiffe
 from nhictl.errors import ConflictError, InputError, UnavailableError, UnsafeError
-from nhictl.ops import high_water
-from nhictl.ops.act import Act, Head, LogKey, transact
+from nhictl.ops import high_water, key_custody
+from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.make_key import token_key
+from nhictl.ops.turn import LogKey
 from nhictl.store import agents, files, keys, log, sqlite
+
+if TYPE_CHECKING:
+    from nhictl.ops.key_custody import Wanted
+    from nhictl.store.custody import Keeper
 
 
 def check_issuer(issuer: str) -> str:
@@ -38,19 +44,33 @@ def check_issuer(issuer: str) -> str:
     return issuer
 
 
-def initialise(house: House, trust_domain: str, issuer: str | None) -> tuple[dict[str, str], Head]:
-    """Make the authority; ConflictError (exit 5) if there is one, and then nothing is changed."""
+def initialise(
+    house: House, trust_domain: str, issuer: str | None, wanted: Wanted | None = None
+) -> tuple[dict[str, str], Head]:
+    """Make the authority; ConflictError (exit 5) if there is one, and then nothing is changed.
+
+    `wanted` names another custody of the key-encryption key than the file in the home.
+    """
     if why := spiffe.domain_fault(trust_domain):
         raise InputError(f"`{trust_domain}` is no trust domain: {why}", code="invalid_trust_domain")
     iss = check_issuer(issuer) if issuer else f"spiffe://{trust_domain}"
+    if wanted is not None:
+        key_custody.check(wanted)
     _refuse_existing(house)
     files.make_directory(house.home)
     workshop = _workshop(house.home)
+    keeper = None
     try:
-        made, head = _build(house, workshop, trust_domain, iss)
+        if wanted is not None and wanted.kind != "file":
+            keeper = key_custody.begin(house, wanted)
+        made, head = _build(house, workshop, trust_domain, iss, keeper)
         _put_in_place(house, workshop)
-    except OSError as e:
-        raise UnavailableError(f"cannot write in `{house.home}`: {(e.strerror or str(e)).lower()}") from e
+    except BaseException as e:
+        if keeper is not None and not os.path.lexists(house.home / keys.KEK_FILE):
+            key_custody.withdraw(keeper)
+        if isinstance(e, OSError):
+            raise UnavailableError(f"cannot write in `{house.home}`: {(e.strerror or str(e)).lower()}") from e
+        raise
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     return made, head
@@ -111,15 +131,21 @@ def _refuse_existing(house: House) -> None:
         )  # fmt: skip
 
 
-def _build(house: House, workshop: Path, trust_domain: str, iss: str) -> tuple[dict[str, str], Head]:
-    sealer = keys.create_kek(workshop)
+def _build(
+    house: House, workshop: Path, trust_domain: str, iss: str, keeper: Keeper | None
+) -> tuple[dict[str, str], Head]:
+    held = keys.Keys(os.urandom(32))
+    files.write_new(workshop / keys.KEK_FILE, keeper.wrap(held) if keeper else keys.in_hex(held))
     draft = House(workshop, workshop / DATABASE, clock=house.clock, random=house.random, actor=house.actor)
-    draft.adopt(sqlite.create(draft.database), sealer)
+    draft.adopt(sqlite.create(draft.database), held.sealer())
     private = Ed25519PrivateKey.from_private_bytes(house.random(32))
     key = LogKey(private, private.public_key().public_bytes_raw())
 
     def first(act: Act) -> dict[str, str]:
-        return _first_records(act, trust_domain, iss, key)
+        answer = _first_records(act, trust_domain, iss, key)
+        if keeper is not None:
+            key_custody.record(act, None, keeper.custody)
+        return answer
 
     made, head = transact(draft, first, key=key)
     draft.close()

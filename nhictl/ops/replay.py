@@ -162,8 +162,7 @@ class _Opener:
             return None
         task, sealed = found
         if task not in self.keys:
-            key = log.content_key(self.house.db, task)
-            self.keys[task] = Sealer(self.house.sealer.open(key, f"content key:{task}")) if key is not None else None
+            self.keys[task] = self._key(task)
         sealer = self.keys[task]
         if sealer is None:
             return None
@@ -172,3 +171,10 @@ class _Opener:
         except UnsafeError:
             return None
         return plain if label == "source" else strict_json.loads(plain, max_depth=200)
+
+    def _key(self, task: int) -> Sealer | None:
+        db = self.house.db
+        box = log.content_key(db, task)
+        if box is None:
+            return None
+        return Sealer(self.house.unseal(box, f"content key:{task}", lambda: log.content_key(db, task)))

@@ -15,10 +15,11 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.errors import ConflictError, InputError, NhictlError, UnavailableError, UnsafeError
 from nhictl.ops import high_water
-from nhictl.ops.act import Head, log_key
+from nhictl.ops.act import Head
 from nhictl.ops.audit_log import newest, verify_home
 from nhictl.ops.backup_home import KEYS_SUFFIX
 from nhictl.ops.house import DATABASE, LOCK, House
+from nhictl.ops.turn import log_key
 from nhictl.store import copies, files, keys, log, sqlite
 from nhictl.store.lock import WriteLock
 
@@ -53,13 +54,14 @@ def restore(house: House, source: str, *, keys_file: str | None, replace: bool) 
             hint="--replace puts the backup in its place, and keeps the old one beside it",
         )  # fmt: skip
     files.make_directory(house.home)
+    key, sealer = _keys(house, Path(source).expanduser(), keys_file)
     lock = WriteLock(house.home / LOCK)
     lock.acquire(house.lock_timeout)
     workshop = None
     try:
         workshop = Path(tempfile.mkdtemp(prefix=".restore-", dir=house.database.parent))
         draft = House(workshop, workshop / DATABASE, clock=house.clock)
-        head, key = _examined(house, draft, Path(source).expanduser(), keys_file)
+        head = _examined(draft, Path(source).expanduser(), sealer)
         if there and (chain := _chain_here(house)) is not None and chain != head.chain:
             raise ConflictError(
                 "the backup is another authority's than this home's", code="chain_foreign",
@@ -75,16 +77,17 @@ def restore(house: House, source: str, *, keys_file: str | None, replace: bool) 
     return Restored(house.home, head, kept, _refused(house))
 
 
-def _examined(house: House, draft: House, source: Path, keys_file: str | None) -> tuple[Head, bytes | None]:
-    """Fetch the backup into `draft` and look at it; returns its head, and the key to install where the home has none."""
-    copies.fetch(source, draft.database)
-    new_key = None
+def _keys(house: House, source: Path, keys_file: str | None) -> tuple[bytes | None, keys.Sealer]:
+    """The file to install where the home has none, and what opens the backup. Before the lock: opening may ask or take long."""
     if files.identity(house.home / keys.KEK_FILE) is not None:
-        sealer = house.sealer
-    else:
-        new_key = _read_key(source, keys_file)
-        files.write_new(draft.home / keys.KEK_FILE, new_key)
-        sealer = keys.load_kek(draft.home)
+        return None, house.sealer
+    content = _read_key(source, keys_file)
+    return content, keys.load(house.home, house.passphrase, content).sealer()
+
+
+def _examined(draft: House, source: Path, sealer: keys.Sealer) -> Head:
+    """Fetch the backup into `draft` and look at it; returns its head."""
+    copies.fetch(source, draft.database)
     draft.keeps_mark = False
     draft.adopt(sqlite.open_existing(draft.database, draft.home / LOCK), sealer)  # an older schema is migrated here
     try:
@@ -94,17 +97,17 @@ def _examined(house: House, draft: House, source: Path, keys_file: str | None) -
             raise UnsafeError(f"the log of the backup is not in order: {found.message}", code="backup_tampered")
         with sqlite.guarded("prepare the backup"):
             log.add_meta(draft.db, {high_water.KEPT: "1"})
-        return newest(draft)[1], new_key
+        return newest(draft)[1]
     finally:
         draft.close()
 
 
 def _read_key(source: Path, keys_file: str | None) -> bytes:
-    """The key-encryption key that belongs to a backup: the file named, else the one beside it."""
+    """The file `kek` that belongs to a backup: the one named, else the one beside it."""
     path = Path(keys_file).expanduser() if keys_file else source.with_name(source.name + KEYS_SUFFIX)
     try:
         with path.open("rb") as file:
-            return file.read(4096)
+            return file.read(keys.MAX_KEK_FILE + 1)
     except FileNotFoundError as e:
         raise InputError(
             f"the home has no key-encryption key, and there is none at `{path}`", code="key_missing",

@@ -94,5 +94,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "INSERT INTO key_publication (folder, key, seq) SELECT p.folder, k.id, p.seq FROM publication p, signing_key k"
         " WHERE k.use = 'token'",
     ),
+    (
+        # who keeps the key-encryption key's secret, from one record to the next; without a row it lies in its file
+        "CREATE TABLE custody (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import log, policy, processes, store
+from tests.bench import custody, log, policy, processes, store
 from tests.bench.measure import Row, table
 
 
@@ -24,6 +24,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows += processes.rows(folder, rounds)
+        rows += custody.rows(folder, max(5, rounds // 2))
         rows.append(store.durable(folder, max(5, rounds // 2)))
         rows += store.growth(folder)
         rows += store.writers(folder)

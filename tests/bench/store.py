@@ -31,9 +31,14 @@ def new_house(home: Path) -> tuple[House, str]:
     """A home with one agent and one task."""
     house = House(home, home / "nhictl.db")
     initialise(house, "bench.example", None)
+    return house, populate(house)
+
+
+def populate(house: House) -> str:
+    """An agent and a task for very many tokens; the task."""
     register(house, Registration("bot", "o@bench.example", "bench"), None, None)
     order = Order("bot", "bench", "bench", (parse_box("crm.read"),), max_tokens=1_000_000)
-    return house, open_task(house, order)[0]["id"]
+    return str(open_task(house, order)[0]["id"])
 
 
 def bare(folder: Path) -> Any:

@@ -57,7 +57,7 @@ def test_all_of_the_tree_is_there(whole: Program) -> None:
     for command in whole.commands:
         assert command.path[-1] in [name for name, _ in whole.groups[command.path[:-1]]]
     flags = {flag for option in whole.options for flag in option.flags}
-    expected = "--home --store -o --output --json --no-color --debug --version -h --help"
+    expected = "--home --store -o --output --json --passphrase-file --no-color --debug --version -h --help"
     assert flags == set(expected.split())
 
 

@@ -37,6 +37,8 @@ def test_issue(governed: Program, more: tuple[str, ...]) -> None:
     done, names = imported(governed, "token", "issue", "--task", governed.task(), "--audience", AUDIENCE, *more)
     assert done.returncode == 0
     assert heavy(names) == set()
+    custody = {f"nhictl.store.{name}" for name in ("custody", "passphrase", "helper")} | {"nhictl.ops.key_custody"}
+    assert names & custody == set(), "the key lies in its file: nobody is asked"
 
 
 @pytest.mark.parametrize("more", [(), ("--json",), ("--explain",)])

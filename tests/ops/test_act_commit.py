@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from nhictl.errors import UnavailableError, UnsafeError
-from nhictl.ops.act import Act, log_key, transact
+from nhictl.ops.act import Act, transact
 from nhictl.ops.audit_log import verify_home
 from nhictl.ops.house import House
 from nhictl.ops.register_agent import Registration, register
+from nhictl.ops.turn import log_key
 from nhictl.store import log, sqlite
 
 

@@ -1,1 +1,1 @@
-"""`nhictl key …`: one verb a file."""
+"""The authority's own keys: one verb a file."""

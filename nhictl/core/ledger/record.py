@@ -36,6 +36,7 @@ TYPES: Final = frozenset(
         "approval": "requested granted denied used",
         "key": "prepared activated tainted revoked",
         "authority": "frozen unfrozen",
+        "custody": "changed",
     }.items()
     for verb in verbs.split()
 )

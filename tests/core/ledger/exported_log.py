@@ -17,7 +17,6 @@ from nhictl.core.ledger.merkle import CompactRange, leaf_hash
 from nhictl.core.policy.box import parse_box
 from nhictl.errors import ConflictError, NotFoundError
 from nhictl.ops import audit_log
-from nhictl.ops.act import LogKey, log_key
 from nhictl.ops.end_task import end_task
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.init import initialise
@@ -25,6 +24,7 @@ from nhictl.ops.issue_token import issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.revoke_token import Selector, revoke
+from nhictl.ops.turn import LogKey, log_key
 from tests.harness import Clock
 
 WRONG = Ed25519PrivateKey.from_private_bytes(b"w" * 32)

@@ -15,9 +15,9 @@ import pytest
 from nhictl.core.ledger import record
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.merkle import CompactRange
-from nhictl.ops.act import LogKey
 from nhictl.ops.audit_log import verify_home
 from nhictl.ops.house import DATABASE, House
+from nhictl.ops.turn import LogKey
 from nhictl.store import log as log_table
 from tests.core.ledger.exported_log import (
     WRONG_KEY,
