@@ -45,15 +45,17 @@ def fill(disk: Path, leave: int = 0) -> Path:
             return ballast
 
 
-@pytest.mark.parametrize(("leave", "why"), [(0, "cannot open the database"), (40_960, "full")])
-def test_full_disk(small_disk: Path, nhictl: Program, leave: int, why: str) -> None:
+@pytest.mark.parametrize(
+    ("leave", "why"), [(0, ("cannot open the database", "disk is full")), (40_960, ("disk is full",))]
+)
+def test_full_disk(small_disk: Path, nhictl: Program, leave: int, why: tuple[str, ...]) -> None:
     home = small_disk / "home"
     assert nhictl("init", "--trust-domain", "example.org", home=home).rc == 0
     before = nhictl("audit", "export", home=home).out
     ballast = fill(small_disk, leave)
     ran = nhictl("agent", "register", "bot", "--owner", "o", "--purpose", "p" * 400, home=home)
     assert (ran.rc, ran.out) == (7, "")
-    assert why in ran.err
+    assert any(each in ran.err for each in why)  # whether there is room to open it hangs on a page or two
     ballast.unlink()
     assert nhictl("audit", "export", home=home).out == before
     assert nhictl("agent", "show", "bot", home=home).rc == 4
