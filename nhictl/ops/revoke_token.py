@@ -85,7 +85,7 @@ def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, select
         before = cuts.newest(house.db, chosen.cut)
         already = "" if before is None else f": cut off already by record {before}"
         raise NotFoundError(f"{chosen.name} has no token to end{already}", code="nothing_matched")
-    shown = [b64.encode(jti) for _, jti in cuts.tokens(house.db, chosen.cut, now_us, SHOWN)]
+    shown = [b64.encode(jti) for jti in cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)]
     return Revoked(count.standing, shown, count.live, chosen.ext), chosen
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nhictl.ops import agents, frozen, tasks
+from nhictl.ops import agents, frozen
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import belongings, cuts, tally, work
+from nhictl.store import belongings, cuts, tally
 from nhictl.store.cuts import Cut
 
 
@@ -25,7 +25,7 @@ class Count(NamedTuple):
 
 
 def count(house: House, cut: Cut, now_us: int) -> Count:
-    """The tokens that a cut-off would cover now. All of one agent, or of one large task, are not counted one by one."""
+    """The tokens that a cut-off would cover now. All of one agent, or of a large task, are not counted one by one."""
     lives = _Lives(house, now_us)
     found = _quick(house, cut, now_us, lives)
     return _each(house, cut, now_us, lives) if found is None else found
@@ -40,18 +40,12 @@ def _each(house: House, cut: Cut, now_us: int, lives: _Lives) -> Count:
 def _quick(house: House, cut: Cut, now_us: int, lives: _Lives) -> Count | None:
     """The same from the tally, None where that has no answer."""
     db = house.db
-    if not cut.plain or not tally.trusted(db, now_us):
+    if cut.kind != "agent" or not cut.plain or not tally.trusted(db, now_us):
         return None
-    if cut.kind == "agent":
-        total = tally.of_agent(db, cut.ref, now_us)
-        stopped = lives.stopped.get(cut.ref, ())
-        idle = sum(_each(house, Cut("instance", value=one, agent=cut.ref), now_us, lives).standing for one in stopped)
-        return Count(total, total - idle if lives.acts(cut.ref) else 0)
-    task, counted = work.task_by_id(db, cut.ref), tally.of_task(db, cut.ref, now_us)
-    if task is None or counted is None:
-        return None
-    total = counted if tasks.state_at(task, now_us) == "open" else 0
-    return Count(total, total if lives.is_live(task.agent, task.instance) else 0)
+    total = tally.of_agent(db, cut.ref, now_us)
+    stopped = lives.stopped.get(cut.ref, ())
+    idle = sum(_each(house, Cut("instance", value=one, agent=cut.ref), now_us, lives).standing for one in stopped)
+    return Count(total, total - idle if lives.acts(cut.ref) else 0)
 
 
 class _Lives:

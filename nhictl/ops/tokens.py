@@ -27,19 +27,24 @@ def show_row(house: House, row: work.TokenRow, at_us: int, below: int = LATEST) 
     """The token as it is listed. `live` is one that would be accepted (`ops/standing.py`)."""
     task = work.task_by_id(house.db, row.task)
     agent = agent_table.by_id(house.db, task.agent, below) if task else None
-    revoked_by = ended_by(house, row, below)
+    by = ended_by(house, row, below)
+    state = "revoked" if by is not None else _state(house, row, task, agent, at_us, below)
+    return _to_json(row, state, task.name if task else None, agent.name if agent else None, by)
+
+
+def _to_json(row: work.TokenRow, state: str, task: str | None, agent: str | None, by: int | None) -> dict[str, Any]:
     return {
         "jti": b64.encode(row.jti),
-        "state": "revoked" if revoked_by is not None else _state(house, row, task, agent, at_us, below),
-        "agent": agent.name if agent else None,
-        "task": task.name if task else None,
+        "state": state,
+        "agent": agent,
+        "task": task,
         "instance": row.instance,
         "audience": row.audience,
         "issued": times.rfc3339(row.issued * 1_000_000),
         "expires": times.rfc3339(row.expires * 1_000_000),
         "uses": row.uses,
         "seq": row.seq,
-        "revoked_by": revoked_by,
+        "revoked_by": by,
     }
 
 
@@ -77,36 +82,51 @@ def show(house: House, jti: str, at_us: int | None = None) -> dict[str, Any]:
 
 
 def everything(
-    house: House, *, task: str | None, agent: str | None, live: bool, at_us: int | None = None,
-    revoked_by: int | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Tokens in the order of issue, of a task or an agent if one is named, only live ones if asked.
-
-    With `revoked_by` those that the record of that number ended; NotFoundError (4) if it revoked nothing.
-    """
+    house: House, *, task: str | None, agent: str | None, live: bool, at_us: int | None = None
+) -> list[dict[str, Any]]:
+    """Tokens in the order of issue, of a task or an agent if one is named, only live ones if asked."""
     now = house.clock() if at_us is None else at_us
     with sqlite.guarded("read the tokens"):
         below = agents.below_of(house, at_us)
         whose = agents.find(house, agent, below).name if agent else None
-        of_task = tasks.find(house, task, below) if task else None
-        if revoked_by is None:
-            rows = work.tokens(house.db, of_task.id if of_task else None, below)
-        else:
-            rows = [row for row in _hit(house, revoked_by) if of_task is None or row.task == of_task.id]
+        rows = work.tokens(house.db, tasks.find(house, task, below).id if task else None, below)
         found = [show_row(house, row, now, below) for row in rows]
     return [t for t in found if (whose is None or t["agent"] == whose) and (not live or t["state"] == "live")]
 
 
+def revoked_by(house: House, seq: int, *, task: str | None, agent: str | None) -> list[dict[str, Any]]:
+    """The tokens that the record `seq` ended, in the order of issue: as many as it counted.
+
+    NotFoundError (4) if it revoked nothing.
+    """
+    with sqlite.guarded("read the tokens"):
+        whose = agents.find(house, agent).id if agent else None
+        only = tasks.find(house, task).id if task else None
+        names: dict[int, tuple[int, str, str | None]] = {}
+        found = []
+        for row in _hit(house, seq):
+            if row.task not in names:
+                names[row.task] = _names(house, row.task)
+            owner, name, agent_name = names[row.task]
+            if whose in (None, owner) and only in (None, row.task):
+                found.append(_to_json(row, "revoked", name, agent_name, seq))
+    return found
+
+
+def _names(house: House, task: int) -> tuple[int, str, str | None]:
+    row = work.task_by_id(house.db, task)
+    agent = agent_table.by_id(house.db, row.agent) if row else None
+    return (row.agent, row.name, agent.name if agent else None) if row else (0, "", None)
+
+
 def _hit(house: House, seq: int) -> list[work.TokenRow]:
-    """The tokens that stood when record `seq` ended them: as many as it counted."""
+    """The tokens that stood when record `seq` ended them."""
     line = log.line(house.db, seq) if 0 <= seq < LATEST else None
     made = record.decode(line) if line is not None else {}
     cut = cuts.at(house.db, seq)
     if cut is not None:
-        hit = [jti for _, jti in cuts.tokens(house.db, cut, times.parse_rfc3339(made["ts"]), -1, seq)]
-    elif made.get("type") == "token.revoked":
-        hit = [b64.decode(made["jti"])]
-    else:
+        return cuts.hit(house.db, cut, times.parse_rfc3339(made["ts"]), seq)
+    row = work.token(house.db, b64.decode(made["jti"])) if made.get("type") == "token.revoked" else None
+    if row is None:
         raise NotFoundError(f"record {seq} revoked no token", code="nothing_matched", hint="nhictl audit replay")
-    rows = (work.token(house.db, jti) for jti in hit)
-    return [row for row in rows if row is not None]
+    return [row]

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from nhictl.core.token.claims import LEEWAY_S
 from nhictl.store import tally
 from nhictl.store.agents import LATEST
+from nhictl.store.work import TokenRow
 
 
 class Cut(NamedTuple):
@@ -42,6 +43,7 @@ class Covered(NamedTuple):
     tokens: int
 
 
+_NEAR: Final = 20_000
 TEXTS: Final = ("instance", "principal", "ci-run")
 _OF_TASK: Final = {
     "agent": "k.agent = :ref",
@@ -108,13 +110,13 @@ def at(db: sqlite3.Connection, seq: int) -> Cut | None:
     return Cut(*row) if row else None
 
 
-def newest(db: sqlite3.Connection, cut: Cut) -> int | None:
-    """The number of the record that made the newest cut-off of the very same tokens, None if there is none."""
+def newest(db: sqlite3.Connection, cut: Cut, below: int = LATEST) -> int | None:
+    """The number of the newest record below `below` that made a cut-off of the very same tokens, None if there is none."""
     query = (
         "SELECT max(seq) FROM cutoff WHERE kind = ? AND ref = coalesce((SELECT id FROM cut_value WHERE kind = ?"
-        " AND value = ?), ?) AND agent IS ? AND from_s IS ? AND to_s IS ?"
+        " AND value = ?), ?) AND agent IS ? AND from_s IS ? AND to_s IS ? AND seq < ?"
     )
-    values = (cut.kind, cut.kind, cut.value, cut.ref, cut.agent, cut.from_s, cut.to_s)
+    values = (cut.kind, cut.kind, cut.value, cut.ref, cut.agent, cut.from_s, cut.to_s, below)
     return db.execute(query, values).fetchone()[0]  # type: ignore[no-any-return]
 
 
@@ -143,9 +145,13 @@ def _standing(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> tupl
         mine.append("k.agent = :agent")
     if cut.from_s is not None:
         each.append("t.issued >= :from_s AND t.issued < :to_s")
+    after = newest(db, Cut(cut.kind, cut.ref), below) if cut.kind in ("agent", "task") else None
+    if after is not None:
+        each.append("t.seq > :after")  # the same as below, but a million that were cut off before are passed by quickly
     if _any_recent(db, now_us, below):
         each.append(f"NOT EXISTS (SELECT 1 FROM cutoff c WHERE {_HITS})")
     values = cut._asdict() | {"now": now_us, "good": now_us // 1_000_000 - LEEWAY_S, "below": below}
+    values["after"] = after
     return " AND ".join(mine), " AND ".join(each), values
 
 
@@ -157,16 +163,52 @@ def _any_recent(db: sqlite3.Connection, now_us: int, below: int) -> bool:
 
 
 def covered(db: sqlite3.Connection, cut: Cut, now_us: int) -> list[Covered]:
-    """How many tokens that stand a cut-off would cover, by task; looks at each of them."""
+    """How many tokens that stand a cut-off would cover, by task; looks at each of them where the tally cannot tell."""
     mine, each, values = _standing(db, cut, now_us, LATEST)
     number = f"(SELECT count(*) FROM token t WHERE {each})"
+    if cut.kind in _OF_TASK and cut.from_s is None and tally.trusted(db, now_us):
+        number = f"CASE WHEN k.many THEN {tally.OF_TASK} ELSE {number} END"
     found = db.execute(f"SELECT k.task, k.agent, k.instance, {number} FROM open_task k WHERE {mine}", values)
     return [Covered(*row) for row in found]
 
 
-def tokens(db: sqlite3.Connection, cut: Cut, now_us: int, most: int, below: int = LATEST) -> list[tuple[int, bytes]]:
-    """Row id and jti of up to `most` tokens that stand and are covered, task by task; in the order of issue."""
+def hit(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> list[TokenRow]:
+    """The tokens that stood and that the cut-off of record `below` ended then, at `now_us`; in the order of issue."""
     mine, each, values = _standing(db, cut, now_us, below)
-    tasks = "open_task" if below >= LATEST else _TASKS
-    query = f"SELECT t.id, t.jti FROM {tasks} k CROSS JOIN token t WHERE {mine} AND {each} LIMIT :most"
-    return sorted((int(ident), bytes(jti)) for ident, jti in db.execute(query, values | {"most": most}))
+    rows = db.execute(f"SELECT t.* FROM {_TASKS} k CROSS JOIN token t WHERE {mine} AND {each}", values)
+    return sorted(TokenRow(*row) for row in rows)
+
+
+def some(db: sqlite3.Connection, cut: Cut, now_us: int, most: int, total: int) -> list[bytes]:
+    """The jti of up to `most` of the `total` tokens that stand and are covered, in the order of issue.
+
+    They are looked for where they are likely: among the first that can stand at all if there are many, else by task.
+    """
+    mine, each, values = _standing(db, cut, now_us, LATEST)
+    values["most"] = most
+    if total > most // 2 or values["after"] is not None:
+        start, end = _can_stand(db, now_us, values["after"] or -1)
+        near = f"t.id >= :start AND t.id < :start + {_NEAR} AND {mine} AND {each.replace('t.expires', '+t.expires')}"
+        query = f"SELECT t.jti FROM token t CROSS JOIN open_task k WHERE {near} ORDER BY t.id LIMIT :most"
+        found = db.execute(query, values | {"start": start}).fetchall()
+        if len(found) == most or end - start < _NEAR:
+            return [bytes(row[0]) for row in found]
+    query = f"SELECT t.id, t.jti FROM open_task k CROSS JOIN token t WHERE {mine} AND {each} LIMIT :most"
+    return [bytes(jti) for _, jti in sorted(db.execute(query, values).fetchall())]
+
+
+def _can_stand(db: sqlite3.Connection, now_us: int, after: int) -> tuple[int, int]:
+    """The row ids between which all tokens lie that stand and were issued after a record: they are in order of issue."""
+    oldest = (now_us - tally.LONGEST_US) // 1_000_000 - 60  # a clock may have been put back a little
+    low, high = 0, db.execute("SELECT coalesce(max(id), 0) FROM token").fetchone()[0]
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        seq, issued = db.execute(
+            "SELECT seq, issued FROM token WHERE id >= ? ORDER BY id LIMIT 1", (middle,)
+        ).fetchone()
+        if seq <= after or issued < oldest:
+            low = middle + 1
+        else:
+            high = middle
+    return low, end

@@ -23,6 +23,8 @@ _ENDS = f"min((t.expires + {LEEWAY_S}) * 1000000, k.deadline)"
 _SINCE = "coalesce((SELECT seq FROM tally_since WHERE owner = {}), 0)"
 _BY_AGENT = _SINCE.format("k.agent")
 _BY_TASK = f"max({_BY_AGENT}, {_SINCE.format('-k.task')})"
+OF_TASK: Final = f"(SELECT coalesce(sum(n), 0) FROM tally WHERE owner = -k.task AND since = {_BY_TASK} AND ends > :now)"
+"""How many tokens of a large task `k` stand at the moment `:now`; exact if `trusted`."""
 _ONE = "FROM token t JOIN open_task k ON k.task = t.task WHERE t.id = ?"
 _ADD = "ON CONFLICT (owner, since, ends) DO UPDATE SET n = n + 1"
 _TAKE = "UPDATE tally SET n = n - ? WHERE owner = ? AND since = ? AND ends = ?"
@@ -101,13 +103,3 @@ def of_agent(db: sqlite3.Connection, agent: int, now_us: int) -> int:
     """How many tokens of the agent stand; exact if `trusted`."""
     query = f"SELECT coalesce(sum(n), 0) FROM tally WHERE owner = ?1 AND since = {_SINCE.format('?1')} AND ends > ?2"
     return int(db.execute(query, (agent, now_us)).fetchone()[0])
-
-
-def of_task(db: sqlite3.Connection, task: int, now_us: int) -> int | None:
-    """How many tokens of an open task stand, exact if `trusted`; None for a task whose tokens are not tallied."""
-    query = (
-        f"SELECT (SELECT coalesce(sum(n), 0) FROM tally WHERE owner = -k.task AND since = {_BY_TASK} AND ends > ?)"
-        " FROM open_task k WHERE k.task = ? AND k.many"
-    )
-    row = db.execute(query, (now_us, task)).fetchone()
-    return int(row[0]) if row else None

@@ -30,8 +30,9 @@ def command(
     """
     if revoked_by is not None and (live or at is not None):
         raise InputError("--revoked-by is about one moment: it excludes --live and --at", code="usage")
-    found = tokens.everything(
-        session().house(), task=task, agent=agent, live=live, at_us=session().at(at), revoked_by=revoked_by
-    )
+    if revoked_by is not None:
+        found = tokens.revoked_by(session().house(), revoked_by, task=task, agent=agent)
+    else:
+        found = tokens.everything(session().house(), task=task, agent=agent, live=live, at_us=session().at(at))
     table = Table(COLUMNS, [[token[c] for c in COLUMNS] for token in found])
     return Result("nhictl.tokens/v1", {}, items=found, items_key="items", table=table)
