@@ -20,7 +20,7 @@ from nhictl.core.ledger import checkpoint, content, record
 from nhictl.core.ledger.merkle import CompactRange, leaf_hash
 from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
 from nhictl.ops.house import LOCK, House
-from nhictl.store import agents, log, sqlite
+from nhictl.store import agents, ballast, log, sqlite
 from nhictl.store.lock import WriteLock
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
@@ -168,10 +168,22 @@ def transact(
     """Carry out `decide` as one act and return its answer with the head after it.
 
     `decide` reads, decides, changes state and appends at least one record, or raises, in which case nothing happened.
-    `grants` is False for what only takes authority away: that works even when the clock has gone back. With `may_rest`
-    it may find that there is nothing to change and append nothing; then the answer comes with the head as it is. Raises
-    ConflictError (lock not had), UnsafeError (`clock_regressed`), UnavailableError (`unavailable`, `outcome_unknown`).
+    `grants` is False for what only takes authority away: that works even when the clock has gone back or the disk is
+    full (then `decide` may be called again, after a rollback). With `may_rest` it may find that there is nothing to
+    change and append nothing; then the answer comes with the head as it is. Raises ConflictError (lock not had),
+    UnsafeError (`clock_regressed`), UnavailableError (`unavailable`, `outcome_unknown`).
     """
+    if not grants:
+        from nhictl.ops.full_disk import with_room
+
+        done = with_room(house, lambda: _once(house, decide, grants, key, may_rest))
+    else:
+        done = _once(house, decide, grants, key, may_rest)
+    ballast.keep(house.database)
+    return done
+
+
+def _once(house: House, decide: Callable[[Act], T], grants: bool, key: LogKey | None, may_rest: bool) -> tuple[T, Head]:
     key = key or log_key(house)
     db = house.db
     lock = WriteLock(house.home / LOCK)

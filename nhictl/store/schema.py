@@ -73,8 +73,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX token_task ON token (task, expires)",
         "CREATE TABLE open_task (task INTEGER PRIMARY KEY, agent INTEGER NOT NULL, instance TEXT NOT NULL,"
         " deadline INTEGER NOT NULL, many INTEGER NOT NULL, principal TEXT, run TEXT)",
-        "INSERT INTO open_task SELECT id, agent, instance, json_extract(doc, '$.deadline_us'),"
-        " json_extract(doc, '$.max_tokens') > 1000, json_extract(doc, '$.principal'), NULL FROM task WHERE ended IS NULL",
+        "INSERT INTO open_task SELECT id, agent, instance, coalesce(json_extract(doc, '$.deadline_us'), 0),"
+        " coalesce(json_extract(doc, '$.max_tokens') > 1000, 0), json_extract(doc, '$.principal'), NULL"
+        " FROM task WHERE ended IS NULL",
         "CREATE INDEX open_task_agent ON open_task (agent, deadline)",
         "CREATE INDEX open_task_instance ON open_task (instance)",
         "CREATE INDEX open_task_principal ON open_task (principal) WHERE principal IS NOT NULL",

@@ -33,8 +33,8 @@ _TAKE = "UPDATE tally SET n = n - ? WHERE owner = ? AND since = ? AND ends = ?"
 def open_task(db: sqlite3.Connection, task: int) -> None:
     """Note what the tokens of a new task can be cut off by."""
     query = (
-        "INSERT INTO open_task SELECT id, agent, instance, json_extract(doc, '$.deadline_us'),"
-        f" json_extract(doc, '$.max_tokens') > {BIG}, json_extract(doc, '$.principal'),"
+        "INSERT INTO open_task SELECT id, agent, instance, coalesce(json_extract(doc, '$.deadline_us'), 0),"
+        f" coalesce(json_extract(doc, '$.max_tokens') > {BIG}, 0), json_extract(doc, '$.principal'),"
         " CAST(json_extract(doc, '$.ci.run_id') AS TEXT) FROM task WHERE id = ?"
     )
     db.execute(query, (task,))
