@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust key policy audit crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze trust key policy audit crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange verify inspect revoke list show' ;;
@@ -40,9 +40,11 @@ _nhictl_options() { # all options of a verb
         'token exchange') words='--trust --intent --audience --subject-token-file --subject-token-env --purpose --allow --ttl --deadline --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token list') words='--task --agent --ci-run --live --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token revoke') words='--jti --token-file --task --agent --instance --kid --principal --issued --ci-run --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token list') words='--task --agent --ci-run --live --revoked-by --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'freeze') words='--reason --all --agent --group --env --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'unfreeze') words='--all --agent --group --env --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust publish') words='--out --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust add') words='--replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust list') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -107,10 +109,12 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token verify':--token-file | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
         'token verify':--profile) kind='is at+jwt jwt-svid' ;;
         'token inspect':--token-file) kind=file ;;
-        'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--reason) kind=text ;;
+        'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--instance | 'token revoke':--kid | 'token revoke':--principal | 'token revoke':--issued | 'token revoke':--ci-run | 'token revoke':--reason) kind=text ;;
         'token revoke':--token-file) kind=file ;;
-        'token list':--task | 'token list':--agent | 'token list':--ci-run | 'token list':--at) kind=text ;;
+        'token list':--task | 'token list':--agent | 'token list':--ci-run | 'token list':--revoked-by | 'token list':--at) kind=text ;;
         'token show':--at) kind=text ;;
+        'freeze':--reason | 'freeze':--agent | 'freeze':--group | 'freeze':--env) kind=text ;;
+        'unfreeze':--agent | 'unfreeze':--group | 'unfreeze':--env | 'unfreeze':--reason) kind=text ;;
         'trust publish':--out) kind=directory ;;
         'trust list':--at) kind=text ;;
         'trust explain':--subject-token-file) kind=file ;;

@@ -25,7 +25,7 @@ CORNERS = {
     "tabulate": ("render/",),
     "csv": ("render/",),
     # whoever begins a snapshot, and whoever has to live with a database that is broken
-    "sqlite3": ("store/", "ops/act.py", "ops/house.py", "ops/high_water.py", "ops/doctor/"),
+    "sqlite3": ("store/", "ops/act.py", "ops/house.py", "ops/high_water.py", "ops/full_disk.py", "ops/doctor/"),
     "yaml": ("core/policy/yaml_events.py",),
     "cryptography": (
         "core/token/jws.py",

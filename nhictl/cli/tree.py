@@ -58,6 +58,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("token.show", "show one issued token by its jti"),
         },
     ),
+    "freeze": Verb("freeze", "stop an agent, a group, an environment or everything at once"),
+    "unfreeze": Verb("unfreeze", "lift a freeze; what nothing else ended goes on"),
     "trust": Noun(
         "give others what they need to check our tokens, and say whose are believed here",
         {

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nhictl.core import times
-from nhictl.core.token.claims import still_good
 from nhictl.errors import ConflictError
+from nhictl.ops import standing
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
-from nhictl.store import log, work
+from nhictl.store import cuts, log
+from nhictl.store.cuts import Cut
 
 
 class Accepted(NamedTuple):
@@ -41,12 +42,12 @@ def accept(house: House) -> tuple[Accepted, Head]:
         if act.mark.found is None:
             raise ConflictError("nothing was put back: the database holds the high-water mark", code="nothing_restored")
         found, head = act.mark.accept(), act.head().to_json(seq=False)
-        live = work.live_tokens(act.db, agent=None, task_id=None, now_s=still_good(act.now_us))
+        live = standing.count(act.house, Cut("all"), act.now_us).standing
         before = log.head(act.db)
         seq = act.record(
             "log.restored", ext={"why": found.code, "was": found.mark, "found": head, "live_tokens": live}
         )  # fmt: skip
-        work.cut_off(act.db, "all", 0, seq)
+        cuts.write(act.db, Cut("all"), seq)
         newest = times.rfc3339(before.ts if before else act.now_us)
         return Accepted(found.code, found.message, found.mark, head, live, newest)
 

@@ -19,7 +19,7 @@ from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeEr
 from nhictl.ops.high_water import Mark
 from nhictl.ops.house import House
 from nhictl.ops.turn import LogKey, in_turn
-from nhictl.store import log, sqlite
+from nhictl.store import ballast, log, sqlite
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
 _VERIFY: Final = "look at it with: nhictl audit verify"
@@ -155,14 +155,31 @@ def transact(
     """Carry out `decide` as one act and return its answer with the head after it.
 
     `decide` reads, decides, changes state and appends at least one record, or raises, in which case nothing happened.
-    `grants` is False for what only takes authority away: that works even when the clock has gone back, and, unless
-    `revokes` says otherwise, when the database was put back. With `may_rest` it may find that there is nothing to change
-    and append nothing; then the answer comes with the head as it is. `undo` takes back what
-    `decide` did outside the database, still under the lock, if the act certainly failed.
-
-    Raises ConflictError (lock not had), UnsafeError
-    (`clock_regressed`, `store_rolled_back`, `store_replaced`), UnavailableError (`unavailable`, `outcome_unknown`).
+    `grants` is False for what only takes authority away: that works even when the clock has gone back or the disk is
+    full (then `decide` may be called again, after a rollback), and, unless `revokes` says otherwise, when the database
+    was put back. With `may_rest` it may find that there is nothing to change and append nothing; then the answer comes
+    with the head as it is. `undo` takes back what `decide` did outside the database, under the lock, if the act failed.
+    Raises ConflictError (lock not had), UnsafeError (`clock_regressed`, `store_rolled_back`, `store_replaced`),
+    UnavailableError (`unavailable`, `outcome_unknown`).
     """
+
+    def once() -> tuple[T, Head]:
+        return _once(house, decide, grants, not grants if revokes is None else revokes, key, may_rest, undo)
+
+    if grants:
+        done = once()
+    else:
+        from nhictl.ops.full_disk import with_room
+
+        done = with_room(house, once)
+    ballast.keep(house.database)
+    return done
+
+
+def _once(
+    house: House, decide: Callable[[Act], T], grants: bool, revokes: bool, key: LogKey | None, may_rest: bool,
+    undo: Callable[[], None] | None,
+) -> tuple[T, Head]:  # fmt: skip
     lock, key = in_turn(house, grants, key)
     db = house.db
     mark = Mark(house)
@@ -173,7 +190,7 @@ def transact(
         try:
             with sqlite.guarded("write the log"):
                 before = log.head(db) or log.HeadRow(0, 0, record.GENESIS_PREV, b"")
-                mark.check(db, before, revokes=not grants if revokes is None else revokes)
+                mark.check(db, before, revokes=revokes)
                 now_us = house.clock()
                 if grants and now_us + CLOCK_LEEWAY_US < before.ts:
                     raise clock_regressed(now_us, before.ts)

@@ -59,7 +59,10 @@ def keys_at(row: table.AgentRow, at_us: int) -> list[dict[str, Any]]:
 def to_json(
     house: House, row: table.AgentRow, at_us: int, below: int = table.LATEST, stopped: list[str] | None = None
 ) -> dict[str, Any]:
-    """The agent as `nhictl.agent/v1` shows it; `stopped` are its suspended instances where they are known already."""
+    """The agent as `nhictl.agent/v1` shows it; `stopped` are its suspended instances where they are known already.
+
+    `frozen` names the freezes that hold it, and is left out where there are none.
+    """
     doc = json.loads(row.doc)
     if stopped is None:
         stopped = belongings.suspended(house.db, below).get(row.id, [])
@@ -77,7 +80,15 @@ def to_json(
         ],
         "expires": _moment(expires),
         "suspended_instances": stopped,
+        **({"frozen": held} if (held := _held(house, row.name, doc, below)) else {}),
     }
+
+
+def _held(house: House, name: str, doc: dict[str, Any], below: int) -> list[str]:
+    from nhictl.store import freezes
+
+    found = freezes.in_force(house.db, below)
+    return [f"{one.kind} {one.value}".rstrip() for one in found if one.covers(name, doc["env"], doc["groups"])]
 
 
 def _moment(at_us: int | None) -> str | None:

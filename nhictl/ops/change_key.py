@@ -11,16 +11,16 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core import times
 from nhictl.core.token import b64, key_state
-from nhictl.core.token.claims import still_good
 from nhictl.core.token.publish import REFRESH_HINT_S, SETTLE_S
 from nhictl.errors import ConflictError, InputError
-from nhictl.ops import keys, x509_authority
+from nhictl.ops import keys, standing, x509_authority
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.ops.make_key import MAKERS
 from nhictl.ops.publish_trust import Republished, republish
 from nhictl.store import agents as table
-from nhictl.store import key_states, sqlite, svids
+from nhictl.store import cuts, key_states, sqlite, svids
+from nhictl.store.cuts import Cut
 
 SHOWN: Final = 1000
 """How many of the tokens that depend on a key are named; all are counted."""
@@ -150,14 +150,16 @@ def revoke(house: House, kid: str, reason: str | None = None) -> Changed:
 
 def _end(act: Act, row: table.KeyRow, kind: str, state: str, reason: str | None, more: dict[str, Any]) -> Changed:
     """Take a key's standing away, with the count of the live tokens, or certificates, that depend on it."""
-    now_s = still_good(act.now_us)
-    jtis = key_states.live_jtis(act.db, row.id, now_s, SHOWN)
-    count = len(jtis) if len(jtis) < SHOWN else key_states.live_tokens(act.db, row.id, now_s)
+    signed = Cut("kid", row.id)
+    count = standing.count(act.house, signed, act.now_us).standing
+    jtis = cuts.some(act.db, signed, act.now_us, SHOWN, count)
     if row.use == x509_authority.USE:
         count = svids.live_under(act.db, row.id, act.now_us // 1_000_000).number
     sealed = {"reason": reason} if reason else None
     seq = act.record(kind, sealed=sealed, ext={"kid": row.kid, "use": row.use, "count": count, **more})
     key_states.set_state(act.db, row.id, seq, state)
+    if state == key_state.REVOKED and row.use == "token":
+        cuts.write(act.db, signed, seq)  # so that what it signed is ended wherever tokens are counted or listed
     shown = keys.to_json(act.house, row._replace(state=state), act.now_us, live=count)
     return Changed(shown, [], act.head(), tuple(b64.encode(jti) for jti in jtis), count)
 

@@ -10,10 +10,11 @@ from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.registry import Agent, Registry
 from nhictl.core.policy.request import Request
 from nhictl.errors import InputError
-from nhictl.ops import agents, high_water, policies, tasks
+from nhictl.ops import agents, frozen, high_water, policies, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, sqlite, work
+from nhictl.store.freezes import Freeze
 
 
 class Call(NamedTuple):
@@ -93,19 +94,24 @@ class Bench:
                 who = agent_table.by_id(self.house.db, row.agent, below)
                 doc = tasks.to_json(self.house, row, now, below)
                 doc["stopped"] = belongings.is_suspended(self.house.db, row.agent, row.instance, below)
+                doc["frozen"] = frozen.by(self.house, who, below) if who else None
             name, intent = (who.name if who else ""), doc["intent"]
             task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
-        agent = self._agent(name, below)
+        agent, freeze = self._agent(name, below)
+        if freeze is not None and task is None:
+            digest, why = policy.digest if policy else None, f"agent is frozen: `{name}`, by the freeze of {freeze}"
+            return Decision("invalid_request", digest, message=why, field="agent")
         known = name if agent is None or self._registry is not None else agent.name
         request = Request(known, call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None)
         return policy, agent, request, doc
 
-    def _agent(self, name: str, below: int) -> Agent | None:
+    def _agent(self, name: str, below: int) -> tuple[Agent | None, Freeze | None]:
+        """The agent, and what freezes it; an agents file knows of no freeze."""
         if self._registry is not None:
-            return self._registry.find(name)
+            return self._registry.find(name), None
         with sqlite.guarded("read the agents"):
             row = agents.known_as(self.house, name, below)
-        return policies.agent_facts(row) if row else None
+            return (policies.agent_facts(row), frozen.by(self.house, row, below)) if row else (None, None)
 
 
 def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> Decision | None:
@@ -115,6 +121,8 @@ def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> De
         return Decision("agent_suspended", digest, message=f"its instance `{doc['instance']}` is suspended")
     if doc["state"] != "open":
         return Decision(f"task_{doc['state']}", digest, message=f"task `{doc['id']}` is {doc['state']}")
+    if doc["frozen"] is not None:
+        return Decision("frozen", digest, message=f"by the freeze of {doc['frozen']}")
     refused = policies.outside(policy, doc["scope"], request.tool, request.args, request.resource)
     return Decision(refused[0], digest, message=refused[1]) if refused else None
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nhictl.core.token.claims import still_good
-from nhictl.ops import tasks
+from nhictl.ops import standing, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import work
+from nhictl.store.cuts import Cut
 
 
 def end_task(house: House, name: str, outcome: str, reason: str | None) -> tuple[dict[str, Any], int, Head]:
@@ -28,7 +28,7 @@ def ending(name: str, outcome: str, reason: str | None) -> Callable[[Act], tuple
 
     def decide(act: Act) -> tuple[dict[str, Any], int]:
         row = tasks.find(act.house, name)
-        live = work.live_tokens(act.db, agent=None, task_id=row.id, now_s=still_good(act.now_us))
+        live = standing.count(act.house, Cut("task", row.id), act.now_us).live
         if row.ended is not None:
             raise wrong_state("task", row.name, str(row.outcome))
         agent = agent_table.by_id(act.db, row.agent)

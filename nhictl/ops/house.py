@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -170,6 +171,15 @@ class House:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+    def reopen(self) -> None:
+        """Let go of the database file after it could not be written, to open it anew at the next use."""
+        on_disk = True
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):  # whoever cannot even tell is opened anew
+                on_disk = bool(self._db.execute("PRAGMA database_list").fetchone()[2])
+        if on_disk:
+            self.close()
 
     @property
     def sealer(self) -> keys.Sealer:

@@ -14,7 +14,8 @@ from nhictl.ops import agents
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import belongings, svids, work
+from nhictl.store import belongings, svids
+from nhictl.store.cuts import Cut
 
 MAX_LENGTH: Final = 128
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
@@ -121,12 +122,14 @@ def refuse_suspended(act: Act | House, agent: table.AgentRow, instance: str) -> 
 
 
 def change(house: House, name: str, instance: str, verb: str, reason: str | None) -> tuple[dict[str, Any], int, Head]:
-    """`suspend` or `resume` one instance; returns the agent, how many live tokens it concerned, and the head.
+    """`suspend` or `resume` one instance; returns the agent, how many live tokens it stopped or brought back, and the head.
 
     NotFoundError (4) for an unknown agent, or an instance that no task and no certificate of it
     was ever bound to; ConflictError (5) for
     a retired agent, or if the instance is in that state already. The agent's other instances go on.
     """
+    from nhictl.ops import standing
+
     check(instance)
     stop = verb == "suspend"
 
@@ -142,9 +145,9 @@ def change(house: House, name: str, instance: str, verb: str, reason: str | None
         if belongings.is_suspended(act.db, row.id, instance) == stop:
             state = "suspended" if stop else "active"
             raise ConflictError(f"instance `{instance}` is {state}", code=f"instance_{state}")
-        live = work.live_tokens(
-            act.db, agent=row.id, task_id=None, now_s=act.now_us // 1_000_000, instance=instance
-        )  # fmt: skip
+        if not stop:  # first, so that what it brings back is live
+            belongings.set_state(act.db, row.id, instance, act.seq, "active")
+        live = standing.count(act.house, Cut("instance", value=instance, agent=row.id), act.now_us).live
         ext = {"live_tokens": live}
         if stop and (certificates := svids.live(act.db, row.id, act.now_us // 1_000_000, instance).number):
             ext["live_svids"] = certificates
@@ -152,7 +155,8 @@ def change(house: House, name: str, instance: str, verb: str, reason: str | None
             "instance.suspended" if stop else "instance.resumed", agent=row.name, inst=instance,
             sealed={"reason": reason} if reason else None, ext=ext,
         )  # fmt: skip
-        belongings.set_state(act.db, row.id, instance, seq, "suspended" if stop else "active")
+        if stop:
+            belongings.set_state(act.db, row.id, instance, seq, "suspended")
         return agents.to_json(act.house, row, act.now_us), live
 
     (agent, live), head = transact(house, decide, grants=not stop)

@@ -51,8 +51,8 @@ def issue_token(
 ) -> tuple[Issued, Head]:  # fmt: skip
     """Issue a token of profile `kind` and return it with the log head after its record.
 
-    NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive agent, another or a
-    suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
+    NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive or frozen agent, another or
+    a suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
     so that a verifier far away, who sees the token alone, does not trust an agent longer than we do.
     """
     try:
@@ -133,6 +133,10 @@ def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, age
     if (standing := agents.state_at(agent, act.now_us)) != "active":
         raise wrong_state("agent", agent.name, standing)
     instances.refuse_suspended(act, agent, row.instance)
+    if work.any_freeze(act.db):
+        from nhictl.ops import frozen
+
+        frozen.refuse(act, agent)
     if instance is not None and instance != row.instance:
         raise ConflictError(
             f"task `{row.name}` belongs to instance `{row.instance}`", code="instance_mismatch",

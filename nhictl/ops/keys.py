@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from nhictl.core import times
 from nhictl.core.token import key_state
-from nhictl.core.token.claims import still_good
 from nhictl.core.token.publish import SETTLE_S
 from nhictl.errors import NotFoundError, UnsafeError
+from nhictl.ops import standing
 from nhictl.ops.house import House
 from nhictl.ops.make_key import MAKERS
 from nhictl.store import agents as table
-from nhictl.store import key_states, log, sqlite, svids
+from nhictl.store import cuts, key_states, log, sqlite, svids
+from nhictl.store.cuts import Cut
 
 LOG_ALG: Final = "Ed25519"
 
@@ -53,7 +54,7 @@ def to_json(
     elif live is None and row.use == "x509":
         live = svids.live_under(house.db, row.id, now_us // 1_000_000, below).number
     elif live is None:
-        live = key_states.live_tokens(house.db, row.id, still_good(now_us), below)
+        live = _standing(house, row.id, now_us, below)
     return {
         "kid": row.kid,
         "use": row.use,
@@ -66,6 +67,13 @@ def to_json(
         "ready": times.rfc3339(max(ready, since.ts)) if ready is not None else None,
         "seq": since.seq,
     }
+
+
+def _standing(house: House, key: int, now_us: int, below: int) -> int:
+    """How many tokens that the key signed may still be accepted, as of the first `below` records."""
+    if below >= table.LATEST:
+        return standing.count(house, Cut("kid", key), now_us).standing
+    return len(cuts.hit(house.db, Cut("kid", key), now_us, below))
 
 
 def everything(house: House, at_us: int | None = None) -> list[dict[str, Any]]:

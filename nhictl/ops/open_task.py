@@ -11,7 +11,7 @@ from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
 from nhictl.core.policy.box import Box
 from nhictl.errors import InputError
-from nhictl.ops import agents, instances, tasks
+from nhictl.ops import agents, frozen, instances, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import work
@@ -63,8 +63,8 @@ def check(order: Order) -> None:
 
 
 def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
-    """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive one or a
-    suspended instance of it.
+    """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive or frozen one
+    or a suspended instance of it.
     """
     check(order)
     return transact(house, opening(order, instances.chosen(order.instance)))
@@ -80,6 +80,7 @@ def opening(
         if (state := agents.state_at(row, act.now_us)) != "active":
             raise wrong_state("agent", row.name, state)
         instances.refuse_suspended(act, row, instance.id)
+        frozen.refuse(act, row)
         scope = [box.to_mapping() for box in order.boxes]
         deadline = act.now_us + order.deadline_s * 1_000_000
         name = new_name(act.house.random(10))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from nhictl.core import strict_json, times
 from nhictl.core.identity import attributes, spiffe
 from nhictl.errors import ConflictError, InputError
-from nhictl.ops import agent_keys, agents
+from nhictl.ops import agent_keys, agents, frozen
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.store import agents as table
@@ -54,7 +54,8 @@ def check(attrs: dict[str, Any], names: Iterable[str] = attributes.ATTRIBUTES) -
 def register(
     house: House, asked: Registration, key: agent_keys.OwnKey | None = None, target: agent_keys.Target | None = None
 ) -> tuple[dict[str, Any], Head]:
-    """Register and return the agent; ConflictError (5) if the name is taken, now or ever before, or the key is.
+    """Register and return the agent; ConflictError (5) if the name is taken, now or ever before, or the key is, or
+    if the environment or a group is frozen.
 
     A key that was made here goes to `target`, once: if it cannot be written, nobody was registered.
     """
@@ -76,6 +77,7 @@ def add(act: Act, name: str, attrs: dict[str, Any], key: agent_keys.OwnKey | Non
     """Register inside an act, with one record: name and attributes have been checked, the aliases are free."""
     if table.by_name(act.db, name) is not None:
         raise ConflictError(f"agent `{name}` exists already", code="agent_exists", hint="names are never reused")
+    frozen.refuse_joining(act, name, attrs)
     if key is not None:
         agent_keys.check_free(act, key)
     shown: dict[str, Any] = {k: attrs[k] for k in ("owner", "env", "trust", "groups", "labels", "attested")}

@@ -59,6 +59,8 @@ def restore(house: House, source: str, *, keys_file: str | None, replace: bool) 
     lock.acquire(house.lock_timeout)
     workshop = None
     try:
+        for left in house.database.parent.glob(".restore-*"):  # of a restore that was killed: it may hold a second name
+            shutil.rmtree(left, ignore_errors=True)
         workshop = Path(tempfile.mkdtemp(prefix=".restore-", dir=house.database.parent))
         draft = House(workshop, workshop / DATABASE, clock=house.clock)
         head = _examined(draft, Path(source).expanduser(), sealer)

@@ -2,123 +2,104 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from nhictl.core import strict_json
-from nhictl.core.token import b64, compact
-from nhictl.core.token.claims import still_good
-from nhictl.core.token.verdict import RejectedError
-from nhictl.errors import InputError, NotFoundError
-from nhictl.ops import agents, tasks
+from nhictl.core.token import b64
+from nhictl.errors import NotFoundError
+from nhictl.ops import selectors, standing, tokens
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
+from nhictl.ops.selectors import Selector
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, work
+from nhictl.store import cuts, sqlite, work
 
-SHOWN = 1000
+__all__ = ["Revoked", "Selector", "revoke"]
 
-
-class Selector(NamedTuple):
-    """Exactly one is set: a jti, a token's text, a task id, an agent's name."""
-
-    jti: str | None = None
-    token: bytes | None = None
-    task: str | None = None
-    agent: str | None = None
+SHOWN: Final = 1000
 
 
 class Revoked(NamedTuple):
-    """How many live tokens ended, and the jti of the first thousand."""
+    """How many tokens ended, the jti of up to a thousand of them, how many of all were live, and which tokens a cut-off
+    covered: in `ext` as the record has it.
+    """
 
     total: int
     tokens: list[str]
+    live: int = 0
+    ext: dict[str, Any] | None = None
+
+    def bounds(self) -> dict[str, Any]:
+        """The times of issue that were used, as `{"issued":{"from","to"}}`; null if the selector has none."""
+        ext = self.ext or {}
+        return {"issued": {"from": ext["from"], "to": ext["to"]} if "from" in ext else None}
 
 
 def revoke(
     house: House, selector: Selector, reason: str | None, *, dry_run: bool = False
 ) -> tuple[Revoked, Head | None]:
-    """Revoke what is selected; NotFoundError (4) if nothing live matches.
+    """Revoke what is selected; NotFoundError (4) if no token is, or they have all ended already.
 
-    A jti or a token gets one record of its own; a task or agent is a cut-off: one write and one record with the
-    count, however many tokens it ends.
+    A jti or a token gets one record of its own. Everything else is a cut-off: one write and one record with the count,
+    however many tokens it ends; those issued afterwards are not touched. It ends what stands (`ops/standing.py`),
+    so also the tokens of a suspended or frozen agent.
     """
+    named = selector.kind() in ("jti", "token")
     if dry_run:
         with sqlite.guarded("read the tokens"):
-            return _select(house, selector, still_good(house.clock()))[0], None
+            found = _named(house, selector, house.clock())[0] if named else _cut(house, selector, house.clock())[0]
+            return found, None
+    sealed = {"reason": reason} if reason else {}
 
     def decide(act: Act) -> Revoked:
-        found, single, cut = _select(act.house, selector, still_good(act.now_us))
-        sealed: dict[str, Any] | None = {"reason": reason} if reason else None
-        if single is not None:
-            _one(act, single, sealed)
-        elif cut is not None:
-            kind, ref, name = cut
-            task_row = ref if kind == "task" else None
-            seq = act.record(
-                "token.revoked", task_row=task_row, sealed=sealed, ext={"selector": kind, "count": found.total},
-                **{kind: name},
-            )  # fmt: skip
-            work.cut_off(act.db, kind, ref, seq)
+        if named:
+            found, row = _named(act.house, selector, act.now_us)
+            _one(act, row, found.live, sealed)
+            return found
+        found, chosen = _cut(act.house, selector, act.now_us)
+        ext = chosen.ext | {"count": found.total, "live": found.live}
+        task_row = chosen.cut.ref if chosen.cut.kind == "task" else None
+        seq = act.record(
+            "token.revoked", task_row=task_row, sealed=chosen.sealed | sealed or None, ext=ext, **chosen.fields
+        )
+        cuts.write(act.db, chosen.cut, seq)
         return found
 
-    answer, head = transact(house, decide, grants=False)
-    return answer, head
+    return transact(house, decide, grants=False)
 
 
-def _one(act: Act, row: work.TokenRow, sealed: dict[str, Any] | None) -> None:
+def _one(act: Act, row: work.TokenRow, live: int, sealed: dict[str, Any]) -> None:
     task = work.task_by_id(act.db, row.task)
     agent = agent_table.by_id(act.db, task.agent) if task else None
     seq = act.record(
-        "token.revoked", task_row=row.task, sealed=sealed, agent=agent.name if agent else None, inst=row.instance,
-        task=task.name if task else None, jti=b64.encode(row.jti), ext={"selector": "jti", "count": 1},
+        "token.revoked", task_row=row.task, sealed=sealed or None, agent=agent.name if agent else None,
+        inst=row.instance, task=task.name if task else None, jti=b64.encode(row.jti),
+        ext={"selector": "jti", "count": 1, "live": live},
     )  # fmt: skip
     work.revoke(act.db, row.id, seq)
 
 
-def _select(
-    house: House, selector: Selector, now_s: int
-) -> tuple[Revoked, work.TokenRow | None, tuple[str, int, str] | None]:
-    if selector.jti is not None or selector.token is not None:
-        row = _token(house, selector.jti if selector.jti is not None else _jti_of(selector.token or b""))
-        return Revoked(1, [b64.encode(row.jti)]), row, None
-    if selector.task is not None:
-        task = tasks.find(house, selector.task)
-        cut = ("task", task.id, task.name)
-        count = work.live_tokens(house.db, agent=None, task_id=task.id, now_s=now_s)
-        rows = work.live_rows(house.db, agent=None, task_id=task.id, now_s=now_s, most=SHOWN)
-    else:
-        agent = agents.find(house, selector.agent or "")
-        cut = ("agent", agent.id, agent.name)
-        count = work.live_tokens(house.db, agent=agent.id, task_id=None, now_s=now_s)
-        rows = work.live_rows(house.db, agent=agent.id, task_id=None, now_s=now_s, most=SHOWN)
-    if not count:
-        raise NotFoundError(f"{cut[0]} `{cut[2]}` has no live token", code="nothing_matched")
-    return Revoked(count, [b64.encode(jti) for jti in rows]), None, cut
+def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, selectors.Chosen]:
+    chosen = selectors.choose(house, selector)
+    count = standing.count(house, chosen.cut, now_us)
+    if not count.standing:
+        before = cuts.newest(house.db, chosen.cut)
+        already = "" if before is None else f": cut off already by record {before}"
+        raise NotFoundError(f"{chosen.name} has no token to end{already}", code="nothing_matched")
+    shown = [b64.encode(jti) for jti in cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)]
+    return Revoked(count.standing, shown, count.live, chosen.ext), chosen
 
 
-def _token(house: House, jti: str) -> work.TokenRow:
+def _named(house: House, selector: Selector, now_us: int) -> tuple[Revoked, work.TokenRow]:
+    """The one token that is named; also one that has ended by itself, so that nobody has to ask before revoking."""
+    jti = selector.jti if selector.jti is not None else selectors.jti_of(selector.token or b"")
     try:
         row = work.token(house.db, b64.decode(jti))
     except ValueError:
         row = None
     if row is None:
         raise NotFoundError(f"no token `{jti[:64]}` was issued here", code="token_unknown", hint="nhictl token list")
-    task = work.task_by_id(house.db, row.task)
-    if row.revoked is not None or work.cut_at(house.db, task.agent if task else 0, row.task, row.seq) is not None:
-        raise NotFoundError(f"token `{jti[:64]}` is revoked already", code="nothing_matched")
-    return row
-
-
-def _jti_of(token: bytes) -> str:
-    """The jti a token names. It need not verify to be revoked; whoever holds it may end it."""
-    try:
-        _, (_, body, _) = compact.split(token)
-        value = strict_json.loads(body)
-    except RejectedError as e:
-        raise InputError(f"not a token: {e.reason}", code=e.reason) from e
-    except strict_json.StrictJSONError as e:
-        raise InputError(f"not a token: {e}", code="claims_bad_json") from e
-    jti = value.get("jti") if isinstance(value, dict) else None
-    if not isinstance(jti, str):
-        raise InputError("not a token: it names no jti", code="claim_missing:jti")
-    return jti
+    by = row.revoked if row.revoked is not None else cuts.first(house.db, row.id)
+    if by is not None:
+        raise NotFoundError(f"token `{jti[:64]}` is revoked already, by record {by}", code="nothing_matched")
+    live = tokens.show_row(house, row, now_us)["state"] == "live"
+    return Revoked(1, [b64.encode(row.jti)], int(live), {"selector": "jti"}), row

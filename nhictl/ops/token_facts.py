@@ -54,8 +54,12 @@ def read(
     row = seen.token
     seen.task = work.task_by_id(db, row.task)
     of_agent = seen.task.agent if seen.task else 0
-    own = row.revoked is not None and row.revoked < below
-    cut = work.cut_at(db, of_agent, row.task, row.seq, below) is not None
+    revoked = row.revoked is not None and row.revoked < below
+    cut, frozen = work.later(db, row.seq, below)
+    if cut and not revoked:
+        from nhictl.store import cuts
+
+        revoked = cuts.first(db, row.id, below) is not None
     same = seen.task is not None and seen.agent is not None and of_agent == seen.agent.id
     if kind == profile.JWT_SVID:
         head_ok = True  # it names neither log nor task: that this store holds its digest says the same of both
@@ -64,10 +68,18 @@ def read(
         same = same and seen.task is not None and seen.task.name == mine["txn"]
     stopped = seen.agent is not None and belongings.is_suspended(db, seen.agent.id, row.instance, below)
     return state.Facts(
-        agent, "revoked" if own or cut else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
+        agent, "revoked" if revoked else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
         head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
-        stopped=row.instance if stopped else None,
+        stopped=row.instance if stopped else None, frozen=_freeze(house, seen.agent, below) if frozen else None,
     )  # fmt: skip
+
+
+def _freeze(house: House, agent: agent_table.AgentRow | None, below: int) -> str | None:
+    """What freeze holds the agent, in words. There is one in force, so this is seldom asked."""
+    from nhictl.ops import frozen
+
+    found = frozen.by(house, agent, below) if agent is not None else None
+    return str(found) if found is not None else None
 
 
 def _contains(house: House, named: Any, seq: int) -> bool:

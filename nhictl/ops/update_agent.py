@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core import strict_json, times
 from nhictl.core.identity import attributes
-from nhictl.ops import agents
+from nhictl.ops import agents, frozen
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.ops.register_agent import check, expiry
@@ -65,7 +65,11 @@ def shown(name: str, value: Any) -> Any:
 
 
 def write(act: Act, row: table.AgentRow, after: dict[str, Any], changed: dict[str, tuple[Any, Any]]) -> None:
-    """One record and one new version inside an act; the purpose is sealed, everything else is catalogue-like."""
+    """One record and one new version inside an act; the purpose is sealed, everything else is catalogue-like.
+
+    ConflictError (5) if the agent would get out of a freeze, or into one.
+    """
+    frozen.refuse_moving(act, row, after)
     named = {SHOWN.get(name, name): shown(name, after[name]) for name in changed}
     sealed = {"purpose": after["purpose"]} if "purpose" in changed else None
     to = {name: value for name, value in named.items() if name != "purpose"}

@@ -98,5 +98,35 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # who keeps the key-encryption key's secret, from one record to the next; without a row it lies in its file
         "CREATE TABLE custody (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL)",
     ),
+    (
+        # which tokens a cut-off covers besides whole agents and tasks: texts stand once, by number; bounds narrow it
+        "CREATE TABLE cut_value (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (kind, value))",
+        "ALTER TABLE cutoff ADD COLUMN agent INTEGER",
+        "ALTER TABLE cutoff ADD COLUMN from_s INTEGER",
+        "ALTER TABLE cutoff ADD COLUMN to_s INTEGER",
+        "CREATE INDEX cutoff_seq ON cutoff (seq)",
+        # a freeze of `all`, an agent, a group or an environment, from one record up to another
+        "CREATE TABLE freeze (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL,"
+        " ended INTEGER)",
+        # the tokens of a task by expiry; and the tasks that have not ended, by what a cut-off may go by
+        "DROP INDEX token_task",
+        "CREATE INDEX token_task ON token (task, expires)",
+        "CREATE TABLE open_task (task INTEGER PRIMARY KEY, agent INTEGER NOT NULL, instance TEXT NOT NULL,"
+        " deadline INTEGER NOT NULL, many INTEGER NOT NULL, principal TEXT, run TEXT)",
+        "INSERT INTO open_task SELECT id, agent, instance, coalesce(json_extract(doc, '$.deadline_us'), 0),"
+        " coalesce(json_extract(doc, '$.max_tokens') > 1000, 0), json_extract(doc, '$.principal'), NULL"
+        " FROM task WHERE ended IS NULL",
+        "CREATE INDEX open_task_agent ON open_task (agent, deadline)",
+        "CREATE INDEX open_task_instance ON open_task (instance)",
+        "CREATE INDEX open_task_principal ON open_task (principal) WHERE principal IS NOT NULL",
+        "CREATE INDEX open_task_run ON open_task (run) WHERE run IS NOT NULL",
+        # how many tokens stand, by the moment they end by themselves: see store/tally.py
+        "CREATE TABLE tally (owner INTEGER NOT NULL, since INTEGER NOT NULL, ends INTEGER NOT NULL, n INTEGER NOT NULL,"
+        " PRIMARY KEY (owner, since, ends)) WITHOUT ROWID",
+        "CREATE TABLE tally_since (owner INTEGER PRIMARY KEY, seq INTEGER NOT NULL)",
+        "CREATE TABLE tally_void (id INTEGER PRIMARY KEY CHECK (id = 0), until INTEGER NOT NULL)",
+        # tokens of before are not in the tally: 14430 s, the longest that one is accepted, all are counted one by one
+        "INSERT INTO tally_void (id, until) SELECT 0, ts + 14430000000 FROM head",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -1,10 +1,11 @@
-"""Tasks, tokens and cut-offs."""
+"""Tasks and tokens, and the policy in force. What ends a token here is taken out of the tally at once."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import NamedTuple
 
+from nhictl.store import tally
 from nhictl.store.agents import LATEST
 
 
@@ -45,7 +46,9 @@ def add_task(db: sqlite3.Connection, name: str, agent: int, instance: str, seq: 
     cursor = db.execute(
         "INSERT INTO task (name, agent, instance, seq, doc) VALUES (?, ?, ?, ?, ?)", (name, agent, instance, seq, doc)
     )
-    return int(cursor.lastrowid or 0)
+    ident = int(cursor.lastrowid or 0)
+    tally.open_task(db, ident)
+    return ident
 
 
 def task(db: sqlite3.Connection, name: str, below: int = LATEST) -> TaskRow | None:
@@ -72,7 +75,10 @@ def tasks(db: sqlite3.Connection, agent: int | None = None, below: int = LATEST)
 def end_task(db: sqlite3.Connection, ident: int, seq: int, outcome: str) -> bool:
     """Close or kill an open task; False if it had ended already."""
     query = "UPDATE task SET ended = ?, outcome = ? WHERE id = ? AND ended IS NULL"
-    return db.execute(query, (seq, outcome, ident)).rowcount == 1
+    ended = db.execute(query, (seq, outcome, ident)).rowcount == 1
+    if ended:
+        tally.end_task(db, ident, seq, for_good=True)
+    return ended
 
 
 def count_token(db: sqlite3.Connection, ident: int, limit: int) -> bool:
@@ -96,7 +102,9 @@ def add_token(
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
-    return int(cursor.lastrowid or 0)
+    ident = int(cursor.lastrowid or 0)
+    tally.add(db, ident)
+    return ident
 
 
 def token(db: sqlite3.Connection, jti: bytes, below: int = LATEST) -> TokenRow | None:
@@ -116,47 +124,37 @@ def tokens(db: sqlite3.Connection, task: int | None = None, below: int = LATEST)
 
 def use_once(db: sqlite3.Connection, ident: int) -> bool:
     """Take one use of a use-limited token; False if none was left (decided by rows affected, so no race)."""
-    return db.execute("UPDATE token SET uses = uses - 1 WHERE id = ? AND uses > 0", (ident,)).rowcount == 1
+    if db.execute("UPDATE token SET uses = uses - 1 WHERE id = ? AND uses > 0", (ident,)).rowcount != 1:
+        return False
+    if db.execute("SELECT uses FROM token WHERE id = ?", (ident,)).fetchone() == (0,):
+        tally.forget(db, ident)
+    return True
 
 
 def revoke(db: sqlite3.Connection, ident: int, seq: int) -> bool:
     """Revoke one token by itself; False if it was revoked before."""
-    return db.execute("UPDATE token SET revoked = ? WHERE id = ? AND revoked IS NULL", (seq, ident)).rowcount == 1
+    row = db.execute("SELECT uses FROM token WHERE id = ? AND revoked IS NULL", (ident,)).fetchone()
+    if row is None:
+        return False
+    db.execute("UPDATE token SET revoked = ? WHERE id = ?", (seq, ident))
+    if row[0] != 0:  # one that was used up is not counted any more
+        tally.forget(db, ident)
+    return True
 
 
-def cut_off(db: sqlite3.Connection, kind: str, ref: int, seq: int) -> None:
-    """End every token of agent or task `ref`, of everybody for `all` and 0, that was issued before record `seq`: one row."""
-    db.execute("INSERT INTO cutoff (kind, ref, seq) VALUES (?, ?, ?)", (kind, ref, seq))
-
-
-def cut_at(db: sqlite3.Connection, agent: int, task_id: int, issued_seq: int, below: int = LATEST) -> int | None:
-    """The log number of the first cut-off that ended a token issued at `issued_seq`, or None."""
+def later(db: sqlite3.Connection, issued_seq: int, below: int = LATEST) -> tuple[bool, bool]:
+    """Whether there is any cut-off after a token's issue, and any freeze in force: if not, no check has to look closer."""
     query = (
-        "SELECT min(seq) FROM cutoff WHERE ((kind = 'agent' AND ref = ?) OR (kind = 'task' AND ref = ?)"
-        " OR (kind = 'all' AND ref = 0))"
-        " AND seq > ? AND seq < ?"
+        "SELECT EXISTS (SELECT 1 FROM cutoff WHERE seq > ?1 AND seq < ?2), EXISTS (SELECT 1 FROM freeze"
+        " WHERE seq < ?2 AND (ended IS NULL OR ended >= ?2))"
     )
-    row = db.execute(query, (agent, task_id, issued_seq, below)).fetchone()
-    return row[0] if row else None
+    cut, frozen = db.execute(query, (issued_seq, below)).fetchone()
+    return bool(cut), bool(frozen)
 
 
-_LIVE = (
-    "FROM token t JOIN task k ON k.id = t.task WHERE t.revoked IS NULL AND t.expires > ?"
-    " AND k.ended IS NULL AND (? IS NULL OR k.agent = ?) AND (? IS NULL OR k.id = ?)"
-    " AND (? IS NULL OR t.instance = ?)"
-    " AND NOT EXISTS (SELECT 1 FROM signing_key s WHERE s.id = t.key AND s.state = 'revoked')"
-    " AND NOT EXISTS (SELECT 1 FROM cutoff c WHERE c.seq > t.seq"
-    " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.id)"
-    " OR (c.kind = 'all' AND c.ref = 0)))"
-)
-
-
-def live_tokens(
-    db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int, instance: str | None = None
-) -> int:
-    """How many unrevoked, unexpired tokens of open tasks an agent, one of its instances, or a task has."""
-    query = "SELECT count(*) " + _LIVE  # both parts are constants
-    return int(db.execute(query, (now_s, agent, agent, task_id, task_id, instance, instance)).fetchone()[0])
+def any_freeze(db: sqlite3.Connection) -> bool:
+    """Whether any freeze is in force now."""
+    return db.execute("SELECT 1 FROM freeze WHERE ended IS NULL LIMIT 1").fetchone() is not None
 
 
 def add_policy(db: sqlite3.Connection, digest: str, compiled: bytes, files: bytes) -> None:
@@ -177,12 +175,6 @@ def active_policy(db: sqlite3.Connection, below: int = LATEST) -> tuple[int, str
     )
     row = db.execute(query, (below,)).fetchone()
     return (row[0], row[1], bytes(row[2]), bytes(row[3])) if row else None
-
-
-def live_rows(db: sqlite3.Connection, *, agent: int | None, task_id: int | None, now_s: int, most: int) -> list[bytes]:
-    """The jti of the first `most` tokens that `live_tokens` counts, oldest first."""
-    query = "SELECT t.jti " + _LIVE + " ORDER BY t.seq LIMIT ?"  # both parts are constants
-    return [bytes(row[0]) for row in db.execute(query, (now_s, agent, agent, task_id, task_id, None, None, most))]
 
 
 def policy_version(db: sqlite3.Connection, below: int = LATEST) -> int | None:

@@ -15,7 +15,8 @@ from nhictl.ops import act, audit_log, change_key, issue_token, keys, tokens
 from nhictl.ops.end_task import end_task
 from nhictl.ops.publish_trust import publish
 from nhictl.ops.revoke_token import Selector, revoke
-from nhictl.store import key_states, work
+from nhictl.store import cuts, key_states, work
+from nhictl.store.cuts import Cut
 from tests.ops.key_house import SETTLED, STATES, VERBS, Keys, signer
 from tests.ops.trust_home import AUDIENCE
 
@@ -168,8 +169,7 @@ def test_what_depends_on_a_key(home: Keys) -> None:
     home.token()
     ident = key_states.by_kid(home.house.db, home.first)
     assert ident is not None
-    now_s = home.clock.now_us // 1_000_000
-    assert key_states.live_jtis(home.house.db, ident.id, now_s, 2) == jtis[:2]
+    assert cuts.some(home.house.db, Cut("kid", ident.id), home.clock.now_us, 2, 3) == jtis[:2]
     done = change_key.taint(home.house, home.first)
     assert (done.dependent, len(done.tokens)) == (3, 3)
     assert home.records()[-1]["ext"] == {"kid": home.first, "use": "token", "count": 3, "was": "old"}
@@ -192,23 +192,6 @@ def test_only_the_first_thousand_are_named(home: Keys) -> None:
     assert (done.dependent, len(done.tokens), done.key["live_tokens"]) == (1002, 1000, 1002)
     ended = change_key.revoke(home.house, home.first)
     assert (ended.dependent, ended.tokens, ended.key["live_tokens"]) == (1002, done.tokens, 0)
-
-
-def test_live_tokens_are_found_far_back_and_not_further(home: Keys) -> None:
-    """The search by time: a token of an hour is seen to its last second, however many came after it."""
-    home.token(ttl_s=600)
-    row = key_states.by_kid(home.house.db, home.first)
-    assert row is not None
-    db, born = home.house.db, home.clock.now_us // 1_000_000
-    assert key_states.live_tokens(db, row.id, born + 599) == 1
-    assert key_states.live_tokens(db, row.id, born + 600) == 0
-    (task,) = db.execute("SELECT id FROM task").fetchone()
-    for number in range(50):
-        values = (bytes([number]) * 16, task, "one", row.id, 5, born + number * 1000, born + number * 1000 + 14400)
-        work.add_token(db, (*values, bytes([number]) * 32, "a", None))
-    for now in (*range(0, 65_000, 700), *(number * 1000 + 14400 + edge for number in range(50) for edge in (-1, 0))):
-        wanted = sum(now < number * 1000 + 14400 for number in range(50)) + (now < 600)
-        assert key_states.live_tokens(db, row.id, born + now) == wanted
 
 
 def test_tokens_of_a_revoked_key_are_listed_so(home: Keys) -> None:

@@ -26,7 +26,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a file system")
     disk = tmp_path / "disk"
     disk.mkdir()
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=400k,mode=700", "small", disk], capture_output=True)
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1200k,mode=700", "small", disk], capture_output=True)
     if made.returncode:
         pytest.skip("no file system can be mounted here")
     yield disk

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("n", "time", "agent", "run", "type", "tool", "args", "outcome", "reason", "evidence")
 Row = tuple[Any, ...]
+_WHAT: Final = frozenset({"token.revoked", "authority.frozen", "authority.unfrozen"})
 
 
 def rows(events: Iterable[Event], *, width: int = 60) -> Iterator[Row]:
@@ -36,11 +37,17 @@ def rows(events: Iterable[Event], *, width: int = 60) -> Iterator[Row]:
 
 
 def gist(event: Event, width: int) -> str | None:
-    """What an event says, shortly: arguments, a message's text, or which key; None where it says nothing."""
+    """What an event says, shortly: arguments, a message's text, what was revoked or frozen, or which key; else None."""
     if event.args is not None:
         return short(event.args, width)
     if event.type.startswith("key.") and isinstance(kid := (event.ext or {}).get("kid"), str):
         return short(kid, width)
+    if event.type in _WHAT and event.ext:
+        told = [event.inst, event.principal, *(event.ext.get(name) for name in ("group", "env", "kid", "run"))]
+        span = [event.ext["from"], "..", event.ext["to"]] if "from" in event.ext and "to" in event.ext else []
+        return short(
+            " ".join(str(word) for word in (event.ext.get("selector"), *told, *span) if word is not None), width
+        )
     return short(plain(event.content), width) if event.has_content and event.content is not None else None
 
 

@@ -17,7 +17,7 @@ class Facts(NamedTuple):
 
     `digest_ok` says that the token's SHA-256 is the one recorded at issue, `head_ok` that the log it names is ours and
     no longer than ours; `uses` is what is left of a use limit, None without one; `stopped` is the token's instance if it is
-    suspended.
+    suspended; `frozen` says which freeze holds the agent.
     """
 
     agent: str | None
@@ -27,6 +27,7 @@ class Facts(NamedTuple):
     task: str | None
     uses: int | None
     stopped: str | None = None
+    frozen: str | None = None
 
 
 def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> None:
@@ -80,6 +81,8 @@ def check_uses(facts: Facts, *, consume: bool) -> None:
 
 
 def check_task(facts: Facts) -> None:
-    """Step 19, first half: the approved piece of work still stands."""
+    """Step 19, first half: the approved piece of work still stands, and nobody has frozen who does it."""
     if facts.task != "open":
         raise RejectedError(19, "task_killed" if facts.task == "killed" else "task_closed")
+    if facts.frozen is not None:
+        raise RejectedError(19, "frozen", f"by the freeze of {facts.frozen}")

@@ -15,10 +15,10 @@ from nhictl.ops.doctor.report import Check, Patient
 from nhictl.ops.high_water import FILE
 from nhictl.ops.house import DATABASE, LOCK
 from nhictl.ops.publish_trust import TURN
-from nhictl.store import custody, files, keys
+from nhictl.store import ballast, custody, files, keys
 
 CUSTODY_FILES: Final = (keys.KEK_FILE, custody.TURN, key_custody.TURN)
-KNOWN: Final = (*CUSTODY_FILES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, TURN, FILE)
+KNOWN: Final = (*CUSTODY_FILES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, TURN, FILE, ballast.NAME)
 COPIES: Final = ("before-schema-*.db", "before-restore-*.db")
 LEFT_OVER: Final = ("*.unfinished", ".restore-*", ".init-*", ".nhictl-init-*")
 """What a process leaves that was killed while it migrated, restored or initialised."""
