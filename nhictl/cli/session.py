@@ -25,6 +25,8 @@ class Session:
         self.debug = False
         self.undelivered: str | None = None
         """The jti of a token that was issued but not yet printed."""
+        self.own_failure: int | None = None
+        """The one exit status of all our errors, for a verb that otherwise ends as its command did."""
         self._house: House | None = None
 
     def house(self) -> House:

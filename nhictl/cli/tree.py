@@ -56,6 +56,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("token.show", "show one issued token by its jti"),
         },
     ),
+    "run": Verb("run", "run a command under a task that ends with it"),
     "trust": Noun(
         "give others what they need to check our tokens",
         {

@@ -92,12 +92,21 @@ class Bench:
                 who = agent_table.by_id(self.house.db, row.agent, below)
                 doc = tasks.to_json(self.house, row, now, below)
                 doc["stopped"] = belongings.is_suspended(self.house.db, row.agent, row.instance, below)
+                doc["lease"] = self._lease(row, at_us)
             name, intent = (who.name if who else ""), doc["intent"]
             task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
         agent = self._agent(name, below)
         known = name if agent is None or self._registry is not None else agent.name
         request = Request(known, call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None)
         return policy, agent, request, doc
+
+    def _lease(self, row: work.TaskRow, at_us: int | None) -> str | None:
+        """How the lease of the task stands, if it has one and the question is not about the past."""
+        if row.lease is None or (at_us is not None and at_us < self.house.clock()):
+            return None
+        from nhictl.ops import leases
+
+        return leases.standing(self.house, row)
 
     def _agent(self, name: str, below: int) -> Agent | None:
         if self._registry is not None:
@@ -114,6 +123,10 @@ def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> De
         return Decision("agent_suspended", digest, message=f"its instance `{doc['instance']}` is suspended")
     if doc["state"] != "open":
         return Decision(f"task_{doc['state']}", digest, message=f"task `{doc['id']}` is {doc['state']}")
+    if doc["lease"] == "lost":
+        return Decision("lease_lost", digest, message=f"the process that task `{doc['id']}` was bound to is gone")
+    if doc["lease"] == "unseen":
+        return Decision("indeterminate", digest, message=f"whether task `{doc['id']}` is held cannot be seen from here")
     refused = policies.outside(policy, doc["scope"], request.tool, request.args, request.resource)
     return Decision(refused[0], digest, message=refused[1]) if refused else None
 

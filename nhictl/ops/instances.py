@@ -55,9 +55,9 @@ def this_instance(env: Mapping[str, str] | None = None, proc: Path = Path("/proc
     parts = (
         _clean(os.uname().nodename)[:48] or "host",
         _boot(proc),
-        _pid_namespace(proc),
+        pid_namespace(proc),
         leader,
-        _start(proc, leader or 1),
+        start_of(proc, leader or 1),
     )
     return Instance(_short("host." + ".".join(str(part) for part in parts)), "host")
 
@@ -94,7 +94,8 @@ def _boot(proc: Path) -> str:
         return "unknown"
 
 
-def _pid_namespace(proc: Path) -> str:
+def pid_namespace(proc: Path) -> str:
+    """The number of our pid namespace, `unknown` where that cannot be read."""
     try:
         name = str((proc / "self/ns/pid").readlink())  # pid:[4026531836]
     except OSError:
@@ -102,7 +103,7 @@ def _pid_namespace(proc: Path) -> str:
     return "".join(c for c in name if c.isdigit()) or "unknown"
 
 
-def _start(proc: Path, pid: int) -> str:
+def start_of(proc: Path, pid: int) -> str:
     """When a process started, in clock ticks since boot (proc(5), field 22); the name before it may hold anything."""
     try:
         stat = (proc / str(pid) / "stat").read_bytes()

@@ -88,7 +88,14 @@ def issue_token(
         work.add_token(act.db, (jti, row.id, row.instance, key.id, seq, issued, expires, digest, audience, uses))
         return Issued(token, grant.jti, row.name, times.rfc3339(expires * 1_000_000))
 
-    return transact(house, decide)
+    try:
+        return transact(house, decide)
+    except ConflictError as e:
+        if e.code == "lease_lost":
+            from nhictl.ops import leases
+
+            leases.notice(house, tasks.find(house, task).id)
+        raise
 
 
 def _new_jti(house: House) -> bytes:
@@ -106,6 +113,10 @@ def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, age
     if (state := tasks.state_at(row, act.now_us)) != "open":
         late = None if row.ended is not None else "its deadline has passed"
         raise wrong_state("task", row.name, state, late)
+    if row.lease is not None:
+        from nhictl.ops import leases
+
+        leases.refuse_unheld(act, row)
     agent = agent_table.by_id(act.db, row.agent)
     if agent is None:
         raise UnsafeError(f"task `{row.name}` has no agent in the database", code="store_damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -60,9 +61,11 @@ def _check(order: Order) -> None:
             raise InputError(f"{option} {value} is not 1 to 1000000000", code="usage")
 
 
-def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
+def open_task(
+    house: House, order: Order, also: Callable[[Act, work.TaskRow], None] | None = None
+) -> tuple[dict[str, Any], Head]:
     """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive one or a
-    suspended instance of it.
+    suspended instance of it. `also` is carried out in the same act.
     """
     _check(order)
     instance = instances.chosen(order.instance)
@@ -99,6 +102,9 @@ def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
             scope=digest,
             ext=ext,
         )
-        return tasks.to_json(act.house, tasks.find(act.house, name), act.now_us)
+        opened = tasks.find(act.house, name)
+        if also is not None:
+            also(act, opened)
+        return tasks.to_json(act.house, opened, act.now_us)
 
     return transact(house, decide)

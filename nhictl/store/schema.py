@@ -58,5 +58,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE instance_version (agent INTEGER NOT NULL, instance TEXT NOT NULL, seq INTEGER NOT NULL,"
         " state TEXT NOT NULL, PRIMARY KEY (agent, instance, seq)) WITHOUT ROWID",
     ),
+    (
+        # the lease of a task that lives as long as one process: who holds it, as JSON; a task has one at most, for ever
+        "ALTER TABLE task ADD COLUMN lease TEXT",
+        # secrets of other systems that were acquired for a task; `ended` is the record that says they are revoked
+        "CREATE TABLE credential (task INTEGER NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, ended INTEGER,"
+        " PRIMARY KEY (task, name)) WITHOUT ROWID",
+        "CREATE INDEX credential_open ON credential (task) WHERE ended IS NULL",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -9,7 +9,7 @@ from nhictl.store.agents import LATEST
 
 
 class TaskRow(NamedTuple):
-    """One task: row id, public id, agent's row id, instance, log number of opening, attributes as JSON, counters, end."""
+    """One task: row id, public id, agent's row id, instance, log number of opening, doc as JSON, counters, end, lease."""
 
     id: int
     name: str
@@ -21,6 +21,7 @@ class TaskRow(NamedTuple):
     calls: int
     ended: int | None
     outcome: str | None
+    lease: str | None
 
 
 class TokenRow(NamedTuple):
@@ -73,6 +74,12 @@ def end_task(db: sqlite3.Connection, ident: int, seq: int, outcome: str) -> bool
     """Close or kill an open task; False if it had ended already."""
     query = "UPDATE task SET ended = ?, outcome = ? WHERE id = ? AND ended IS NULL"
     return db.execute(query, (seq, outcome, ident)).rowcount == 1
+
+
+def lease_task(db: sqlite3.Connection, ident: int, holder: str) -> bool:
+    """Bind an open task to the process that `holder` describes, as JSON; False if it ended or has had a lease before."""
+    query = "UPDATE task SET lease = ? WHERE id = ? AND ended IS NULL AND lease IS NULL"
+    return db.execute(query, (holder, ident)).rowcount == 1
 
 
 def count_token(db: sqlite3.Connection, ident: int, limit: int) -> bool:
