@@ -50,6 +50,10 @@ def command(
     deliver: Annotated[
         str, typer.Option("--deliver", metavar="fd|file|env", help="how the command gets it; env cannot be renewed")
     ] = "fd",
+    credential: Annotated[
+        list[str] | None,
+        typer.Option("--credential", metavar="NAME", help="a secret that the operator declared; again for more"),
+    ] = None,
     keep: Annotated[
         list[str] | None, typer.Option("--keep-env", metavar="VAR", help="a variable to leave to it; again for more")
     ] = None,
@@ -57,7 +61,9 @@ def command(
     """Run a command under a task that ends with it, also if this process is killed. Its exit status is ours.
 
     The token is at /dev/fd/$NHICTL_TOKEN_FD or in the file $NHICTL_TOKEN_FILE, always a live one: read it when it is
-    needed. 125 if nhictl failed before the start, 126 cannot be executed, 127 not found, 128+n ended by signal n.
+    needed. A --credential is handed over alike, in NHICTL_CRED_NAME_FD or _FILE, and revoked with the task.
+
+    125 if nhictl failed before the start, 126 cannot be executed, 127 not found, 128+n ended by signal n.
 
     Example: nhictl run --agent report-bot --intent report --purpose "week 47" --allow reports.read \
     --audience https://api.example.org -- sh -c 'curl -H "Authorization: Bearer $(cat /dev/fd/$NHICTL_TOKEN_FD)" …'
@@ -81,7 +87,7 @@ def command(
             agent or "", intent or "", purpose or "", boxes, principal, deadline_s,
             tokens_for(deadline_s, ttl_s or _DEFAULT_TTL_S), max_calls, instance,
         )  # fmt: skip
-    plan = Plan(tuple(argv), audience, task, order, ttl_s, deliver, tuple(keep or ()))
+    plan = Plan(tuple(argv), audience, task, order, ttl_s, deliver, tuple(keep or ()), tuple(credential or ()))
     return Reply(None, run(session().house(), plan, _say))
 
 

@@ -57,6 +57,13 @@ TREE: Final[dict[str, Noun | Verb]] = {
         },
     ),
     "run": Verb("run", "run a command under a task that ends with it"),
+    "credential": Noun(
+        "secrets of other systems that runs are given",
+        {
+            "list": Verb("credential.list", "list what the operator declared"),
+            "revoke": Verb("credential.revoke", "revoke what a killed run left behind"),
+        },
+    ),
     "trust": Noun(
         "give others what they need to check our tokens",
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -24,15 +25,17 @@ _FINAL: Final = frozenset(
 class Tokens:
     """The newest token, and when there has to be a newer one. `say` tells people what they should know."""
 
-    def __init__(self, house: House, task: str, audience: str, ttl_s: int | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, house: House, task: str, deadline_us: int, audience: str, ttl_s: int | None, say: Callable[[str], None]
+    ) -> None:
         self._house = house
-        self._task = task
+        self.task = task
+        self._last_s = deadline_us // 1_000_000
         self._audience = audience
         self._ttl_s = ttl_s
         self._say = say
         self._due_us: int | None = None
         self._ends_us = 0
-        self._life_us = 0
         self._said = ""
         self._handover: Handover | None = None
 
@@ -55,21 +58,20 @@ class Tokens:
         return (self._due_us - self._house.clock()) / 1_000_000
 
     def stop(self) -> None:
-        """The task has ended: what the command still holds is worth nothing, and it is told so."""
+        """The task has ended: what the command still holds is worth nothing, and it can see so."""
         self._due_us = None
         if self._handover is not None:
-            self._handover.put("")
+            with contextlib.suppress(OSError):
+                self._handover.put("")
 
     def _issue(self) -> str:
         began = self._house.clock()
-        issued, _ = issue_token(self._house, self._task, self._audience, ttl_s=self._ttl_s)
+        issued, _ = issue_token(self._house, self.task, self._audience, ttl_s=self._ttl_s)
         self._house.close()  # no process is started, and no hour is waited, with the database open
         ends = times.parse_time(issued.expires, began)
-        life = ends - began
-        cut = life < self._life_us - 1_500_000  # whole seconds, and what the issuing took
-        self._life_us = max(self._life_us, life)
         self._ends_us = ends
-        self._due_us = None if cut else began + int(life * _SPENT)
+        last = ends // 1_000_000 >= self._last_s  # no other could live longer
+        self._due_us = None if last else began + int((ends - began) * _SPENT)
         return issued.token
 
     def _renew(self, handover: Handover) -> None:
@@ -83,7 +85,7 @@ class Tokens:
                 self._said = code
                 self._say(f"the token could not be renewed: {e}")
             if isinstance(e, ConflictError) and code in _FINAL:
-                self._due_us = None
+                self.stop()
                 return
             now = self._house.clock()
             left = max(self._ends_us - now, 0) / 1_000_000

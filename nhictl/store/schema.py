@@ -61,9 +61,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         # the lease of a task that lives as long as one process: who holds it, as JSON; a task has one at most, for ever
         "ALTER TABLE task ADD COLUMN lease TEXT",
-        # secrets of other systems that were acquired for a task; `ended` is the record that says they are revoked
-        "CREATE TABLE credential (task INTEGER NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, ended INTEGER,"
-        " PRIMARY KEY (task, name)) WITHOUT ROWID",
+        # secrets of other systems: announced before they are acquired, so that none is forgotten; `handle` is what their
+        # helper calls one, `ended` the record that says it is revoked
+        "CREATE TABLE credential (task INTEGER NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, handle TEXT,"
+        " ended INTEGER, PRIMARY KEY (task, name)) WITHOUT ROWID",
         "CREATE INDEX credential_open ON credential (task) WHERE ended IS NULL",
     ),
 )
