@@ -4,10 +4,11 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token run trust policy audit crypto demo completion' ;;
+        '') words='init agent task token run credential trust policy audit crypto demo completion' ;;
         'agent') words='register apply list show update rotate-key suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
+        'credential') words='list revoke' ;;
         'trust') words='publish' ;;
         'policy') words='activate show check' ;;
         'audit') words='verify checkpoint export import replay' ;;
@@ -39,7 +40,8 @@ _nhictl_options() { # all options of a verb
         'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'run') words='--audience --task --agent --intent --purpose --allow --for --deadline --max-calls --instance --ttl --deliver --keep-env --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'run') words='--audience --task --agent --intent --purpose --allow --for --deadline --max-calls --instance --ttl --deliver --credential --keep-env --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'credential revoke') words='--task --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -88,8 +90,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token revoke':--token-file) kind=file ;;
         'token list':--task | 'token list':--agent | 'token list':--at) kind=text ;;
         'token show':--at) kind=text ;;
-        'run':--audience | 'run':--task | 'run':--agent | 'run':--intent | 'run':--purpose | 'run':--allow | 'run':--for | 'run':--deadline | 'run':--max-calls | 'run':--instance | 'run':--ttl | 'run':--keep-env) kind=text ;;
+        'run':--audience | 'run':--task | 'run':--agent | 'run':--intent | 'run':--purpose | 'run':--allow | 'run':--for | 'run':--deadline | 'run':--max-calls | 'run':--instance | 'run':--ttl | 'run':--credential | 'run':--keep-env) kind=text ;;
         'run':--deliver) kind='is fd file env' ;;
+        'credential revoke':--task) kind=text ;;
         'trust publish':--out) kind=directory ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;

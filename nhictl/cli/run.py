@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Annotated, Any, Final
 
@@ -23,7 +24,7 @@ _DEFAULT_TTL_S: Final = 300
 
 
 def command(
-    argv: Annotated[list[str], typer.Argument(metavar="-- CMD…", help="the command and its arguments")],
+    argv: Annotated[list[str], typer.Argument(metavar="CMD…", help="the command and its arguments")],
     audience: Annotated[str, typer.Option("--audience", metavar="URI", help="who is to accept its token: exactly one")],
     task: Annotated[
         str | None, typer.Option("--task", metavar="T", help="an open task; it ends with the command")
@@ -58,7 +59,7 @@ def command(
         list[str] | None, typer.Option("--keep-env", metavar="VAR", help="a variable to leave to it; again for more")
     ] = None,
 ) -> Reply:
-    """Run a command under a task that ends with it, also if this process is killed. Its exit status is ours.
+    r"""Run a command under a task that ends with it, also if this process is killed. Its exit status is ours.
 
     The token is at /dev/fd/$NHICTL_TOKEN_FD or in the file $NHICTL_TOKEN_FILE, always a live one: read it when it is
     needed. A --credential is handed over alike, in NHICTL_CRED_NAME_FD or _FILE, and revoked with the task.
@@ -93,7 +94,8 @@ def command(
 
 def _say(line: str) -> None:
     """Tell people on standard error, which the command shares: only what they have to know."""
-    print(f"nhictl: {terminal(line)}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads it: the command goes on all the same
+        print(f"nhictl: {terminal(line)}", file=sys.stderr, flush=True)
 
 
 command.__doc__ = (command.__doc__ or "").replace(

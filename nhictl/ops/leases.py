@@ -50,7 +50,16 @@ def this_process(proc: Path = Path("/proc")) -> Holder:
         boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or _UNKNOWN
     except (OSError, ValueError):
         boot = _UNKNOWN
-    return Holder(os.uname().nodename, boot, instances.pid_namespace(proc), pid, instances.start_of(proc, pid))
+    return Holder(os.uname().nodename, boot, instances.pid_namespace(proc), pid, _start(proc, pid))
+
+
+def _start(proc: Path, pid: int) -> str:
+    """When we started; `unknown` where /proc is that of another pid namespace and speaks of others by our number."""
+    try:
+        same = str((proc / "self").readlink()) == str(pid)
+    except OSError:
+        same = False
+    return instances.start_of(proc, pid) if same else _UNKNOWN
 
 
 def take(act: Act, row: work.TaskRow, ext: dict[str, Any]) -> None:
@@ -117,7 +126,10 @@ def refuse_unheld(act: Act, row: work.TaskRow) -> None:
 
 
 def bury(act: Act, ident: int) -> bool:
-    """Kill a task whose lease is lost: `lease.lost`, then `task.killed`. False if it had ended, or is held after all."""
+    """Kill a task whose lease is lost: `lease.lost`, then `task.killed`. False if it had ended, or is held after all.
+
+    What the run left lying about goes too; should the act fail, the lease is as lost without its file.
+    """
     row = work.task_by_id(act.db, ident)
     if row is None or row.ended is not None or standing(act.house, row) != LOST:
         return False
@@ -128,6 +140,10 @@ def bury(act: Act, ident: int) -> bool:
         "lease.lost", task_row=row.id, agent=agent.name if agent else None, inst=row.instance, task=row.name, ext=ext
     )
     end(act, row, "killed", "its lease was lost")
+    from nhictl.ops.run_handover import sweep
+
+    lease.let_go(lease.path_of(act.house.home, row.name))
+    sweep(act.house.home, row.name)
     return True
 
 
@@ -143,9 +159,3 @@ def notice(house: House, ident: int) -> None:
             transact(house, lambda act: bury(act, ident), grants=False, may_rest=True)
     finally:
         house.lock_timeout = patience
-    row = work.task_by_id(house.db, ident)
-    if row is not None and row.ended is not None:
-        from nhictl.ops.run_handover import sweep
-
-        lease.let_go(lease.path_of(house.home, row.name))
-        sweep(house.home, row.name)

@@ -54,7 +54,7 @@ STRIPPED: Final = (
     ),
     Kind("nhictl's own", ("NHICTL_*",), ("NHICTL_HOME", "NHICTL_STORE", "NHICTL_OUTPUT")),
 )  # fmt: skip
-ALSO: Final = "and any variable whose value is a JWT, or an NHICTL_STORE with a password"
+ALSO: Final = "and any variable whose value is a JWT, or an NHICTL_STORE that is no file"
 
 
 def summary() -> str:
@@ -77,7 +77,7 @@ def _falls(name: str, value: str) -> bool:
     for kind in STRIPPED:
         if name not in kind.stay and any(_matches(pattern, name) for pattern in kind.names):
             return True
-    return _is_jwt(value) or (name == "NHICTL_STORE" and "@" in value)
+    return _is_jwt(value) or (name == "NHICTL_STORE" and not value.startswith("sqlite:"))
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -2,9 +2,9 @@
 
 Descriptor and file always hold the newest value. A file is replaced by renaming, so a reader gets the old or the new one.
 The descriptor is a file in memory without a name; whoever opens `/dev/fd/N`, or reads at offset 0, gets what it holds now.
-A value of the same length, as a renewed token nearly always is, is written over the old one at once (measured: 16,000
-replacements against 250,000 reads, no read torn, none empty). For another length the file is emptied first: then a read may
-find nothing for some microseconds (2 % of reads in a tight loop). The first line is a whole value, or there is none.
+It is emptied before the new value is written, which is what keeps the two apart: writing over the old one was seen to tear.
+So for some microseconds a read may find nothing (2 % of 160,000 reads against 12,000 replacements in tight loops; a renewal
+comes every few minutes); then read again. What is read begins with a whole line, or holds none.
 """
 
 from __future__ import annotations
@@ -57,10 +57,9 @@ class ByDescriptor(Handover):
             raise
 
     def put(self, text: str) -> None:
-        data = text.encode() + b"\n" if text else b""
-        if len(data) != os.fstat(self._file).st_size:
-            os.ftruncate(self._file, 0)
-        os.pwrite(self._file, data, 0)
+        os.ftruncate(self._file, 0)
+        if text:
+            os.pwrite(self._file, text.encode() + b"\n", 0)
 
     def value(self) -> str:
         return str(self._reader)

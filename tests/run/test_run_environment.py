@@ -34,8 +34,8 @@ def test_what_is_kept_by_name_stays(name: str) -> None:
     assert stripped(GONE | STAYS, (name,)) == STAYS | {name: GONE[name]}
 
 
-def test_a_store_stays_unless_it_holds_a_password() -> None:
-    assert stripped({"NHICTL_STORE": "sqlite:///a"}, ()) == {"NHICTL_STORE": "sqlite:///a"}
+def test_a_store_stays_if_it_is_a_file_and_may_hold_no_password() -> None:
+    assert stripped({"NHICTL_STORE": "sqlite:///a@b"}, ()) == {"NHICTL_STORE": "sqlite:///a@b"}
     assert stripped({"NHICTL_STORE": "postgresql://u:p@h/db"}, ()) == {}
 
 

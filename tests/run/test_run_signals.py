@@ -64,7 +64,7 @@ def test_a_signal_that_was_ignored_before_us_stays_ignored(runs: Runs) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
     process = runs.start(
-        "sh", "-c", "grep SigIgn /proc/$$/status; grep SigBlk /proc/$$/status; echo ready; sleep 0.3; exit 5",
+        "sh", "-c", "grep SigIgn /proc/self/status; grep SigBlk /proc/self/status; echo ready; sleep 0.3; exit 5",
         preexec_fn=ignore,
     )  # fmt: skip
     ignored = int(until(process, "SigIgn").split()[1], 16)
