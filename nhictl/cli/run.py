@@ -14,7 +14,7 @@ from nhictl.errors import InputError
 from nhictl.ops import policies, reading
 from nhictl.ops.open_task import DEFAULT_DEADLINE_S, Order
 from nhictl.ops.run_environment import summary
-from nhictl.ops.run_task import NOT_STARTED, Plan, run, tokens_for
+from nhictl.ops.run_task import NOT_STARTED, Plan, own_instance, run, tokens_for
 from nhictl.render.escape import terminal
 
 SETTINGS: Final[dict[str, Any]] = {"allow_interspersed_args": False}
@@ -86,7 +86,7 @@ def command(
         boxes = reading.boxes(policies.active(session().house()), allow or [], None)
         order = Order(
             agent or "", intent or "", purpose or "", boxes, principal, deadline_s,
-            tokens_for(deadline_s, ttl_s or _DEFAULT_TTL_S), max_calls, instance,
+            tokens_for(deadline_s, ttl_s or _DEFAULT_TTL_S), max_calls, instance or own_instance(),
         )  # fmt: skip
     plan = Plan(tuple(argv), audience, task, order, ttl_s, deliver, tuple(keep or ()), tuple(credential or ()))
     return Reply(None, run(session().house(), plan, _say))

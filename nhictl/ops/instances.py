@@ -27,8 +27,10 @@ class Instance(NamedTuple):
     source: str
 
 
-def chosen(given: str | None) -> Instance:
-    """The instance that was named, else this one; InputError (2) for what is no instance id."""
+def chosen(given: str | Instance | None) -> Instance:
+    """The instance that was named or found, else this one; InputError (2) for what is no instance id."""
+    if isinstance(given, Instance):
+        return given
     if given is None:
         return this_instance()
     check(given)
@@ -41,17 +43,21 @@ def check(text: str) -> None:
         raise InputError(f"`{text}` is no instance: {why}", code="invalid_instance")
 
 
-def this_instance(env: Mapping[str, str] | None = None, proc: Path = Path("/proc")) -> Instance:
+def this_instance(
+    env: Mapping[str, str] | None = None, proc: Path = Path("/proc"), leader: int | None = None
+) -> Instance:
     """One running copy of the caller: its CI job if CI's variables are there, else its session on this boot of this host.
 
     A session is told by its leader's pid and start time inside its pid namespace, so that neither a reused pid nor the
     same pid in another container is taken for it. A leader outside the namespace has no pid in it (0): then the session
-    is told by the namespace's first process, which is what a container's one session amounts to.
+    is told by the namespace's first process, which is what a container's one session amounts to. `leader` is
+    another process to be told by.
     """
     found = _ci(os.environ if env is None else env)
     if found is not None:
         return Instance(_short(f"claimed.{found}"), "claimed")
-    leader = os.getsid(0)
+    if leader is None:
+        leader = os.getsid(0)
     parts = (
         _clean(os.uname().nodename)[:48] or "host",
         _boot(proc),

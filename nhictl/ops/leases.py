@@ -12,6 +12,7 @@ kernel says who has the lock; the record says who it has to be. What is seen fro
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from pathlib import Path
@@ -46,11 +47,17 @@ class Holder(NamedTuple):
 def this_process(proc: Path = Path("/proc")) -> Holder:
     """Ourselves; parts that cannot be read are `unknown`."""
     pid = os.getpid()
+    return Holder(os.uname().nodename, *_where(proc, pid), pid, _start(proc, pid))
+
+
+@functools.cache
+def _where(proc: Path, _pid: int) -> tuple[str, str]:
+    """Boot and pid namespace: neither changes while a process lives."""
     try:
         boot = (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or _UNKNOWN
     except (OSError, ValueError):
         boot = _UNKNOWN
-    return Holder(os.uname().nodename, boot, instances.pid_namespace(proc), pid, _start(proc, pid))
+    return boot, instances.pid_namespace(proc)
 
 
 def _start(proc: Path, pid: int) -> str:
@@ -100,10 +107,10 @@ def judge(known: Holder, path: Path, proc: Path = Path("/proc")) -> str:
     pid = lease.holder(path)
     if pid is None:
         return LOST
-    me = this_process(proc)
-    if me.boot not in (known.boot, _UNKNOWN):
+    boot, namespace = _where(proc, os.getpid())
+    if boot not in (known.boot, _UNKNOWN):
         return LOST
-    if pid == lease.UNSEEN or me[:3] != known[:3]:
+    if pid == lease.UNSEEN or (os.uname().nodename, boot, namespace) != known[:3]:
         return UNSEEN
     if pid != known.pid:
         return LOST

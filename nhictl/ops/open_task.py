@@ -35,7 +35,7 @@ class Order(NamedTuple):
     deadline_s: int = DEFAULT_DEADLINE_S
     max_tokens: int = DEFAULT_TOKENS
     max_calls: int | None = None
-    instance: str | None = None
+    instance: str | instances.Instance | None = None
 
 
 def new_name(random: bytes) -> str:

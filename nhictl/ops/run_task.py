@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core.credential_file import Declared
 from nhictl.errors import ConflictError, InputError, NhictlError
-from nhictl.ops import credentials, leases, tasks
+from nhictl.ops import credentials, instances, leases, tasks
 from nhictl.ops.act import Act, transact, wrong_state
 from nhictl.ops.end_task import end_task
 from nhictl.ops.house import House
@@ -45,6 +45,11 @@ class Plan(NamedTuple):
     deliver: str = "fd"
     keep: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
+
+
+def own_instance() -> instances.Instance:
+    """Each run is a running copy of its own, also of two in one session; in CI it is the job's."""
+    return instances.this_instance(leader=os.getpid())
 
 
 def tokens_for(deadline_s: int, ttl_s: int) -> int:

@@ -58,8 +58,10 @@ class Runs:
             register(self.house, Registration(name, "o@example.org", "reading"))
 
     def env(self, **more: str) -> dict[str, str]:
-        """The environment of a call: ours without nhictl's settings, and what is given."""
-        kept = {k: v for k, v in os.environ.items() if k not in SETTINGS and not k.startswith("NHICTL_")}
+        """The environment of a call: ours without nhictl's settings and CI's job, and what is given."""
+        kept = {
+            k: v for k, v in os.environ.items() if k not in SETTINGS and not k.startswith(("NHICTL_", "GITHUB_", "CI_"))
+        }
         return kept | {"NHICTL_HOME": str(self.home), "PYTHONPATH": str(ROOT)} | more
 
     def argv(self, *command: str, options: tuple[str, ...] = OPEN, verb: str = "run") -> list[str]:

@@ -52,6 +52,9 @@ def test_each_run_closed_its_own_task(runs: Runs) -> None:
     assert len(opened) == len(SHELL) - 4, "nothing is opened for what is plainly not to be executed"
     for task in opened:
         assert runs.kinds(task) == ["task.opened", "lease.taken", "token.issued", "task.closed"]
+    assert len({each["inst"] for each in records if each["type"] == "task.opened"}) == len(opened), (
+        "no two are one copy"
+    )
     codes = sorted(each["ext"]["exit"] for each in records if each["type"] == "task.closed")
     assert codes == sorted([0, 1, 42, 125, 130, 137, 143, 126, 127])
     assert list((runs.home / "leases").iterdir()) == []

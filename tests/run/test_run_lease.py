@@ -132,7 +132,11 @@ def test_another_run_cannot_take_a_task_that_is_held(runs: Runs) -> None:
 def test_from_another_pid_namespace_nothing_is_decided_and_nothing_killed(own: Runs) -> None:
     process, token = own.waiting()
     size = len(own.records())
-    argv = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "nhictl", "token", "verify"]
+    inside = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "nhictl"]
+    argv = [*inside, "token", "verify"]
+    call = [*inside, "policy", "check", "--task", own.newest_task(), "--tool", "a.b"]
+    decided = subprocess.run(call, env=own.env(), capture_output=True, text=True)
+    assert (decided.returncode, "indeterminate" in decided.stdout) == (3, True), decided
     done = subprocess.run([*argv, "--audience", AUDIENCE], input=token, env=own.env(), capture_output=True, text=True)
     assert (done.returncode, "indeterminate" in done.stdout) == (3, True), done
     assert len(own.records()) == size
