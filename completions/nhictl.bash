@@ -4,10 +4,11 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze trust key policy audit crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange verify inspect revoke list show' ;;
+        'credential') words='list revoke' ;;
         'trust') words='publish add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
@@ -45,6 +46,8 @@ _nhictl_options() { # all options of a verb
         'token show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'freeze') words='--reason --all --agent --group --env --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'unfreeze') words='--all --agent --group --env --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'run') words='--audience --task --agent --intent --purpose --allow --for --deadline --max-calls --instance --ttl --deliver --credential --keep-env --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'credential revoke') words='--task --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust publish') words='--out --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust add') words='--replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust list') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -115,6 +118,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token show':--at) kind=text ;;
         'freeze':--reason | 'freeze':--agent | 'freeze':--group | 'freeze':--env) kind=text ;;
         'unfreeze':--agent | 'unfreeze':--group | 'unfreeze':--env | 'unfreeze':--reason) kind=text ;;
+        'run':--audience | 'run':--task | 'run':--agent | 'run':--intent | 'run':--purpose | 'run':--allow | 'run':--for | 'run':--deadline | 'run':--max-calls | 'run':--instance | 'run':--ttl | 'run':--credential | 'run':--keep-env) kind=text ;;
+        'run':--deliver) kind='is fd file env' ;;
+        'credential revoke':--task) kind=text ;;
         'trust publish':--out) kind=directory ;;
         'trust list':--at) kind=text ;;
         'trust explain':--subject-token-file) kind=file ;;
@@ -169,6 +175,7 @@ _nhictl_argument() { # what the argument of that number is
         'task close':0) kind=text ;;
         'task kill':0) kind=text ;;
         'token show':0) kind=text ;;
+        'run':*) kind=text ;;
         'trust add':0) kind=file ;;
         'trust explain':0) kind=text ;;
         'trust remove':0) kind=text ;;

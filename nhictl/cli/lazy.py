@@ -75,6 +75,7 @@ SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_
 def load_verb(name: str, verb: Verb) -> Any:
     """Import a verb's module and make its command."""
     module = importlib.import_module(f"nhictl.cli.{verb.module}")
+    session().own_failure = getattr(module, "OWN_FAILURE", None)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     text = inspect.cleandoc(module.command.__doc__ or "").replace("\n\nExample:", "\n\n\b\nExample:")
     app.command(name, help=text, context_settings={**SETTINGS, **getattr(module, "SETTINGS", {})})(module.command)

@@ -61,7 +61,7 @@ def _run(arguments: list[str], session: Session) -> int:
     from nhictl.cli.lazy import root
 
     session.format()  # a bad $NHICTL_OUTPUT is refused before anything is done
-    if any(not _is_text(argument) for argument in arguments):
+    if any(not _is_text(argument) for argument in _ours(arguments)):
         raise InputError("an argument is not UTF-8", code="usage")
     command = root()
     try:
@@ -80,6 +80,12 @@ def _run(arguments: list[str], session: Session) -> int:
         show(reply.result, session)
     session.undelivered = None
     return reply.exit
+
+
+def _ours(arguments: list[str]) -> list[str]:
+    """The arguments that are for us: those of a command to run may be any bytes."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return before if "run" in before else arguments
 
 
 def _is_text(argument: str) -> bool:
@@ -129,7 +135,7 @@ def _fail(error: NhictlError, session: Session) -> int:
     if session.wants_debug():
         _traceback(error)
     report(error, session)
-    return error.exit
+    return error.exit if session.own_failure is None else session.own_failure
 
 
 def report(error: NhictlError, session: Session, *, warning: bool = False) -> None:
@@ -158,7 +164,7 @@ def _bug(error: Exception, session: Session) -> int:
     where = f"{place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}" if place is not None else "?"
     if session.wants_debug():
         _traceback(error)
-        return 70
+        return 70 if session.own_failure is None else session.own_failure
     message = f"internal error: {type(error).__name__} in {where}"
     return _fail(NhictlError(message, hint="run it again with --debug, and report it"), session)
 

@@ -34,6 +34,8 @@ class Session:
         self.passphrase_line: bytes | None = None
         self.undelivered: str | None = None
         """The jti of a token that was issued but not yet printed."""
+        self.own_failure: int | None = None
+        """The one exit status of all our errors, for a verb that otherwise ends as its command did."""
         self._house: House | None = None
 
     def house(self) -> House:

@@ -60,6 +60,14 @@ TREE: Final[dict[str, Noun | Verb]] = {
     ),
     "freeze": Verb("freeze", "stop an agent, a group, an environment or everything at once"),
     "unfreeze": Verb("unfreeze", "lift a freeze; what nothing else ended goes on"),
+    "run": Verb("run", "run a command under a task that ends with it"),
+    "credential": Noun(
+        "secrets of other systems that runs are given",
+        {
+            "list": Verb("credential.list", "list what the operator declared"),
+            "revoke": Verb("credential.revoke", "revoke what a killed run left behind"),
+        },
+    ),
     "trust": Noun(
         "give others what they need to check our tokens, and say whose are believed here",
         {

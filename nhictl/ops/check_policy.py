@@ -95,6 +95,7 @@ class Bench:
                 doc = tasks.to_json(self.house, row, now, below)
                 doc["stopped"] = belongings.is_suspended(self.house.db, row.agent, row.instance, below)
                 doc["frozen"] = frozen.by(self.house, who, below) if who else None
+                doc["lease"] = self._lease(row, at_us)
             name, intent = (who.name if who else ""), doc["intent"]
             task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
         agent, freeze = self._agent(name, below)
@@ -104,6 +105,14 @@ class Bench:
         known = name if agent is None or self._registry is not None else agent.name
         request = Request(known, call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None)
         return policy, agent, request, doc
+
+    def _lease(self, row: work.TaskRow, at_us: int | None) -> str | None:
+        """How the lease of the task stands, if it has one and the question is not about the past."""
+        if row.lease is None or (at_us is not None and at_us < self.house.clock()):
+            return None
+        from nhictl.ops import leases
+
+        return leases.standing(self.house, row)
 
     def _agent(self, name: str, below: int) -> tuple[Agent | None, Freeze | None]:
         """The agent, and what freezes it; an agents file knows of no freeze."""
@@ -123,6 +132,10 @@ def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> De
         return Decision(f"task_{doc['state']}", digest, message=f"task `{doc['id']}` is {doc['state']}")
     if doc["frozen"] is not None:
         return Decision("frozen", digest, message=f"by the freeze of {doc['frozen']}")
+    if doc["lease"] == "lost":
+        return Decision("lease_lost", digest, message=f"the process that task `{doc['id']}` was bound to is gone")
+    if doc["lease"] == "unseen":
+        return Decision("indeterminate", digest, message=f"whether task `{doc['id']}` is held cannot be seen from here")
     refused = policies.outside(policy, doc["scope"], request.tool, request.args, request.resource)
     return Decision(refused[0], digest, message=refused[1]) if refused else None
 

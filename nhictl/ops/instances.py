@@ -30,8 +30,10 @@ class Instance(NamedTuple):
     source: str
 
 
-def chosen(given: str | None) -> Instance:
-    """The instance that was named, else this one; InputError (2) for what is no instance id."""
+def chosen(given: str | Instance | None) -> Instance:
+    """The instance that was named or found, else this one; InputError (2) for what is no instance id."""
+    if isinstance(given, Instance):
+        return given
     if given is None:
         return this_instance()
     check(given)
@@ -44,23 +46,27 @@ def check(text: str) -> None:
         raise InputError(f"`{text}` is no instance: {why}", code="invalid_instance")
 
 
-def this_instance(env: Mapping[str, str] | None = None, proc: Path = Path("/proc")) -> Instance:
+def this_instance(
+    env: Mapping[str, str] | None = None, proc: Path = Path("/proc"), leader: int | None = None
+) -> Instance:
     """One running copy of the caller: its CI job if CI's variables are there, else its session on this boot of this host.
 
     A session is told by its leader's pid and start time inside its pid namespace, so that neither a reused pid nor the
     same pid in another container is taken for it. A leader outside the namespace has no pid in it (0): then the session
-    is told by the namespace's first process, which is what a container's one session amounts to.
+    is told by the namespace's first process, which is what a container's one session amounts to. `leader` is
+    another process to be told by.
     """
     found = _ci(os.environ if env is None else env)
     if found is not None:
         return Instance(_short(f"claimed.{found}"), "claimed")
-    leader = os.getsid(0)
+    if leader is None:
+        leader = os.getsid(0)
     parts = (
         _clean(os.uname().nodename)[:48] or "host",
         _boot(proc),
-        _pid_namespace(proc),
+        pid_namespace(proc),
         leader,
-        _start(proc, leader or 1),
+        start_of(proc, leader or 1),
     )
     return Instance(_short("host." + ".".join(str(part) for part in parts)), "host")
 
@@ -97,7 +103,8 @@ def _boot(proc: Path) -> str:
         return "unknown"
 
 
-def _pid_namespace(proc: Path) -> str:
+def pid_namespace(proc: Path) -> str:
+    """The number of our pid namespace, `unknown` where that cannot be read."""
     try:
         name = str((proc / "self/ns/pid").readlink())  # pid:[4026531836]
     except OSError:
@@ -105,7 +112,7 @@ def _pid_namespace(proc: Path) -> str:
     return "".join(c for c in name if c.isdigit()) or "unknown"
 
 
-def _start(proc: Path, pid: int) -> str:
+def start_of(proc: Path, pid: int) -> str:
     """When a process started, in clock ticks since boot (proc(5), field 22); the name before it may hold anything."""
     try:
         stat = (proc / str(pid) / "stat").read_bytes()

@@ -58,6 +58,10 @@ def issue_token(
     try:
         return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind), task))
     except ConflictError as e:
+        if e.code == "lease_lost":
+            from nhictl.ops import leases
+
+            leases.notice(house, tasks.find(house, task).id)
         if e.code != "key_changed":
             raise
     # a rotation came between the look and the lock: the new key signs
@@ -127,6 +131,10 @@ def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, age
     if (state := tasks.state_at(row, act.now_us)) != "open":
         late = None if row.ended is not None else "its deadline has passed"
         raise wrong_state("task", row.name, state, late)
+    if row.lease is not None:
+        from nhictl.ops import leases
+
+        leases.refuse_unheld(act, row)
     agent = agent_table.by_id(act.db, row.agent)
     if agent is None:
         raise UnsafeError(f"task `{row.name}` has no agent in the database", code="store_damaged")

@@ -35,7 +35,7 @@ class Order(NamedTuple):
     deadline_s: int = DEFAULT_DEADLINE_S
     max_tokens: int = DEFAULT_TOKENS
     max_calls: int | None = None
-    instance: str | None = None
+    instance: str | instances.Instance | None = None
 
 
 def new_name(random: bytes) -> str:
@@ -62,16 +62,21 @@ def check(order: Order) -> None:
             raise InputError(f"{option} {value} is not 1 to 1000000000", code="usage")
 
 
-def open_task(house: House, order: Order) -> tuple[dict[str, Any], Head]:
-    """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive or frozen one
-    or a suspended instance of it.
+def open_task(
+    house: House, order: Order, also: Callable[[Act, work.TaskRow], None] | None = None
+) -> tuple[dict[str, Any], Head]:
+    """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive or
+    frozen one or a suspended instance of it. `also` is carried out in the same act.
     """
     check(order)
-    return transact(house, opening(order, instances.chosen(order.instance)))
+    return transact(house, opening(order, instances.chosen(order.instance), also=also))
 
 
 def opening(
-    order: Order, instance: instances.Instance, ci: dict[str, Any] | None = None
+    order: Order,
+    instance: instances.Instance,
+    ci: dict[str, Any] | None = None,
+    also: Callable[[Act, work.TaskRow], None] | None = None,
 ) -> Callable[[Act], dict[str, Any]]:
     """The part of an act that opens the task and returns it; `ci` is the CI run it was proved to be for."""
 
@@ -110,6 +115,9 @@ def opening(
             scope=digest,
             ext=ext,
         )
-        return tasks.to_json(act.house, tasks.find(act.house, name), act.now_us)
+        opened = tasks.find(act.house, name)
+        if also is not None:
+            also(act, opened)
+        return tasks.to_json(act.house, opened, act.now_us)
 
     return decide

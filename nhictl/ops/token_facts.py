@@ -71,6 +71,7 @@ def read(
         agent, "revoked" if revoked else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
         head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
         stopped=row.instance if stopped else None, frozen=_freeze(house, seen.agent, below) if frozen else None,
+        lease=_lease(house, seen.task, now_us, below),
     )  # fmt: skip
 
 
@@ -80,6 +81,15 @@ def _freeze(house: House, agent: agent_table.AgentRow | None, below: int) -> str
 
     found = frozen.by(house, agent, below) if agent is not None else None
     return str(found) if found is not None else None
+
+
+def _lease(house: House, task: work.TaskRow | None, now_us: int, below: int) -> str | None:
+    """How the lease stands, for the few tasks that have one. Of an earlier moment nothing but the records can be known."""
+    if task is None or task.lease is None or (below != agent_table.LATEST and now_us < house.clock()):
+        return None
+    from nhictl.ops import leases
+
+    return leases.standing(house, task)
 
 
 def _contains(house: House, named: Any, seq: int) -> bool:

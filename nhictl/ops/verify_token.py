@@ -29,16 +29,25 @@ LATEST = agent_table.LATEST
 
 
 def verify(house: House, asked: Question) -> Verdict:
-    """Judge without writing anything. With `at_us` the state of that moment decides."""
-    _check(asked)
-    house = house.reader()
+    """Judge without writing anything. With `at_us` the state of that moment decides.
 
-    def answer(_: object) -> Verdict:
+    One thing may be left behind once the verdict stands: a task that was seen to have lost its lease is killed.
+    """
+    _check(asked)
+    verdict, seen = _plain(house.reader(), asked)
+    if verdict.reason == "lease_lost" and seen.task is not None and asked.at_us is None:
+        from nhictl.ops import leases
+
+        leases.notice(house, seen.task.id)
+    return verdict
+
+
+def _plain(house: House, asked: Question) -> tuple[Verdict, Seen]:
+    def answer(_: object) -> tuple[Verdict, Seen]:
         now = house.clock()
         if asked.at_us is None and _regressed(house, now):
-            return Verdict("clock_regressed", 12, message="the clock is behind the newest record")
-        verdict, _ = _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
-        return verdict
+            return Verdict("clock_regressed", 12, message="the clock is behind the newest record"), Seen()
+        return _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
 
     return high_water.checked(house, "read the store", answer)
 
@@ -57,6 +66,10 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
         verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
             verdict = record_check.count(act, asked, verdict, seen)
+        elif verdict.reason == "lease_lost" and seen.task is not None:
+            from nhictl.ops import leases
+
+            leases.bury(act, seen.task.id)
         record_check.record(act, asked, verdict, seen, apart)
         return verdict
 

@@ -128,5 +128,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # tokens of before are not in the tally: 14430 s, the longest that one is accepted, all are counted one by one
         "INSERT INTO tally_void (id, until) SELECT 0, ts + 14430000000 FROM head",
     ),
+    (
+        # the lease of a task that lives as long as one process: who holds it, as JSON; a task has one at most, for ever
+        "ALTER TABLE task ADD COLUMN lease TEXT",
+        # secrets of other systems: announced before they are acquired, so that none is forgotten; `handle` is what their
+        # helper calls one, `ended` the record that says it is revoked
+        "CREATE TABLE credential (task INTEGER NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, handle TEXT,"
+        " ended INTEGER, PRIMARY KEY (task, name)) WITHOUT ROWID",
+        "CREATE INDEX credential_open ON credential (task) WHERE ended IS NULL",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

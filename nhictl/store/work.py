@@ -10,7 +10,7 @@ from nhictl.store.agents import LATEST
 
 
 class TaskRow(NamedTuple):
-    """One task: row id, public id, agent's row id, instance, log number of opening, attributes as JSON, counters, end."""
+    """One task: row id, public id, agent's row id, instance, log number of opening, doc as JSON, counters, end, lease."""
 
     id: int
     name: str
@@ -22,6 +22,7 @@ class TaskRow(NamedTuple):
     calls: int
     ended: int | None
     outcome: str | None
+    lease: str | None
 
 
 class TokenRow(NamedTuple):
@@ -79,6 +80,12 @@ def end_task(db: sqlite3.Connection, ident: int, seq: int, outcome: str) -> bool
     if ended:
         tally.end_task(db, ident, seq, for_good=True)
     return ended
+
+
+def lease_task(db: sqlite3.Connection, ident: int, holder: str) -> bool:
+    """Bind an open task to the process that `holder` describes, as JSON; False if it ended or has had a lease before."""
+    query = "UPDATE task SET lease = ? WHERE id = ? AND ended IS NULL AND lease IS NULL"
+    return db.execute(query, (holder, ident)).rowcount == 1
 
 
 def count_token(db: sqlite3.Connection, ident: int, limit: int) -> bool:

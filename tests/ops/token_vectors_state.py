@@ -68,6 +68,10 @@ def _jti(case: Case) -> bytes:
 
 _EXPIRED: Final = "UPDATE agent_version SET doc = json_set(doc, '$.expires_us', ?)"
 _LATE: Final = "UPDATE task SET doc = json_set(doc, '$.deadline_us', ?)"
+_GONE: Final = (
+    "UPDATE task SET lease = json_object('seq', 1, 'host', 'h', 'boot', 'b', 'pid_namespace', '1', 'pid', 1, 'start', '1')"
+    " WHERE name = ?"
+)
 _USES: Final = "UPDATE token SET uses = ? WHERE jti = ?"
 _PLAIN: Final[dict[str, Any]] = {"args": {}, "resource": None}
 
@@ -88,6 +92,7 @@ STATE: Final[list[Vector]] = [
     Vector("no use left", sql(_USES, 0, _jti), 18, "uses_exhausted", "uses"),
     Vector("the task is closed", task_is("closed"), 19, "task_closed", "task cut"),
     Vector("the task is killed", task_is("killed"), 19, "task_killed", "task cut"),
+    Vector("the task's process is gone", sql(_GONE, lambda c: c.authority.task), 19, "lease_lost", "task cut"),
     Vector("the task is past its deadline", sql(_LATE, lambda c: c.clock.now_us), 19, "task_closed", "task"),
     Vector("a tool beyond the scope", asked(tool="mail.send", **_PLAIN), 19, "authz_insufficient", "call"),
     Vector("a tool in capitals", asked(tool="Reports.Read"), 19, "authz_insufficient", "call"),

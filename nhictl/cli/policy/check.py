@@ -73,7 +73,8 @@ def command(
     table = place.explain(call) if explain else None
     if table is not None:
         body["explanation"] = table
-    return Reply(Result(SCHEMA, body, text=_lines(body, table)), 0 if decision.allowed else 1)
+    status = 0 if decision.allowed else 3 if decision.reason == "indeterminate" else 1
+    return Reply(Result(SCHEMA, body, text=_lines(body, table)), status)
 
 
 def _answer(place: Bench, call: Call) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Facts(NamedTuple):
 
     `digest_ok` says that the token's SHA-256 is the one recorded at issue, `head_ok` that the log it names is ours and
     no longer than ours; `uses` is what is left of a use limit, None without one; `stopped` is the token's instance if it is
-    suspended; `frozen` says which freeze holds the agent.
+    suspended, `frozen` what freeze holds the agent; `lease` is `held`, `lost` or `unseen` for a task that lives as long
+    as one process, else None.
     """
 
     agent: str | None
@@ -28,6 +29,7 @@ class Facts(NamedTuple):
     uses: int | None
     stopped: str | None = None
     frozen: str | None = None
+    lease: str | None = None
 
 
 def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> None:
@@ -86,3 +88,7 @@ def check_task(facts: Facts) -> None:
         raise RejectedError(19, "task_killed" if facts.task == "killed" else "task_closed")
     if facts.frozen is not None:
         raise RejectedError(19, "frozen", f"by the freeze of {facts.frozen}")
+    if facts.lease == "lost":
+        raise RejectedError(19, "lease_lost", "the process that the task was bound to is gone")
+    if facts.lease not in (None, "held"):
+        raise RejectedError(19, "indeterminate", "whether the task's process still runs cannot be seen from here")

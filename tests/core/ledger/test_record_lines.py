@@ -66,7 +66,8 @@ def test_the_registries_are_closed() -> None:
         "agent": {"registered", "updated", "suspended", "resumed", "retired", "key_rotated", "svid_issued"},
         "instance": {"suspended", "resumed"}, "task": {"opened", "closed", "killed"},
         "token": {"issued", "delegated", "exchanged", "presented", "denied", "used", "revoked"},
-        "trust": {"added", "removed", "published"}, "lease": {"lost"}, "policy": {"activated", "evaluated"},
+        "trust": {"added", "removed", "published"}, "lease": {"lost", "taken"}, "policy": {"activated", "evaluated"},
+        "credential": {"acquired", "revoked", "revoke_failed"},
         "tool": {"called", "returned"}, "approval": {"requested", "granted", "denied", "used"},
         "key": {"prepared", "activated", "tainted", "revoked"}, "authority": {"frozen", "unfrozen"}, "custody": {"changed"},
     }  # fmt: skip

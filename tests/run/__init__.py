@@ -1,0 +1,1 @@
+"""Tests of `nhictl run`: real processes, and what they leave behind."""
