@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from nhictl.errors import NhictlError
-from nhictl.ops import key_custody
+from nhictl.ops import credentials, key_custody
 from nhictl.ops.doctor.report import Check, Patient
 from nhictl.ops.high_water import FILE
 from nhictl.ops.house import DATABASE, LOCK
 from nhictl.ops.publish_trust import TURN
-from nhictl.store import ballast, custody, files, keys
+from nhictl.store import ballast, custody, files, keys, lease
 
 CUSTODY_FILES: Final = (keys.KEK_FILE, custody.TURN, key_custody.TURN)
-KNOWN: Final = (*CUSTODY_FILES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, TURN, FILE, ballast.NAME)
+KNOWN: Final = (*CUSTODY_FILES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, TURN, FILE, ballast.NAME, lease.FOLDER, credentials.FILE)
 COPIES: Final = ("before-schema-*.db", "before-restore-*.db")
 LEFT_OVER: Final = ("*.unfinished", ".restore-*", ".init-*", ".nhictl-init-*")
 """What a process leaves that was killed while it migrated, restored or initialised."""
