@@ -4,14 +4,14 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token trust policy audit crypto demo completion' ;;
+        '') words='init agent task token trust policy audit crypto selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue verify inspect revoke list show' ;;
         'trust') words='publish' ;;
-        'policy') words='activate show check' ;;
+        'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
-        'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id spiffe-bundle' ;;
+        'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
     esac
 }
 
@@ -34,7 +34,7 @@ _nhictl_options() { # all options of a verb
         'task close') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'task kill') words='--reason --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --reason --dry-run --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --live --at --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -42,6 +42,7 @@ _nhictl_options() { # all options of a verb
         'trust publish') words='--out --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'policy test') words='--min-coverage --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --no-color --debug --version -h --help' ;;
@@ -50,7 +51,9 @@ _nhictl_options() { # all options of a verb
         'crypto jwks-lint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto spiffe-id') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --no-color --debug --version -h --help' ;;
+        'selftest') words='--negative --home --store -o --output --json --no-color --debug --version -h --help' ;;
         *) words='--home --store -o --output --json --no-color --debug --version -h --help' ;;
     esac
 }
@@ -79,8 +82,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'task kill':--reason) kind=text ;;
         'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses) kind=text ;;
         'token issue':--profile) kind='is at+jwt jwt-svid' ;;
-        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at) kind=text ;;
-        'token verify':--token-file) kind=file ;;
+        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
+        'token verify':--token-file | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
         'token verify':--profile) kind='is at+jwt jwt-svid' ;;
         'token inspect':--token-file) kind=file ;;
         'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--reason) kind=text ;;
@@ -91,6 +94,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
+        'policy test':--min-coverage) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;
@@ -102,6 +106,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto jwks-lint':--batch) kind=file ;;
         'crypto jwk-thumbprint':--batch) kind=file ;;
         'crypto spiffe-id':--batch) kind=file ;;
+        'crypto status-list':--list | 'crypto status-list':--encode | 'crypto status-list':--batch) kind=file ;;
+        'crypto status-list':--idx) kind=text ;;
+        'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
@@ -125,6 +132,7 @@ _nhictl_argument() { # what the argument of that number is
         'task kill':0) kind=text ;;
         'token show':0) kind=text ;;
         'policy activate':*) kind=file ;;
+        'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;

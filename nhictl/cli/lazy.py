@@ -9,8 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from nhictl.cli.session import FORMATS, session
+from nhictl.cli.session import DOCUMENTS, FORMATS, session
 from nhictl.cli.tree import TREE, Noun, Verb
+from nhictl.errors import InputError
 
 
 def _set(name: str) -> Any:
@@ -73,7 +74,22 @@ def load_verb(name: str, verb: Verb) -> Any:
     app.command(name, help=text, context_settings={**SETTINGS, **getattr(module, "SETTINGS", {})})(module.command)
     command = typer.main.get_command(app)
     command.params.extend(global_options())
+    if not module.__dict__.get("FORMATS"):
+        command.callback = _common_formats(command.callback)
     return command
+
+
+def _common_formats(call: Any) -> Any:
+    """The verb, refusing a format that only others have before anything is done."""
+
+    def checked(**given: Any) -> Any:
+        if (chosen := session().format()) in DOCUMENTS:
+            raise InputError(
+                f"this command has no output format `{chosen}`", code="usage", hint=f"one of {', '.join(FORMATS)}"
+            )
+        return call(**given)
+
+    return checked
 
 
 class LazyGroup(TyperGroup):

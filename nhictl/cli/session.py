@@ -11,6 +11,8 @@ from nhictl.errors import InputError
 from nhictl.ops.house import House, database_of, default_home
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
+DOCUMENTS = ("junit",)
+"""Formats that only the verbs have which name them in `FORMATS`."""
 
 
 class Session:
@@ -42,7 +44,7 @@ class Session:
     def format(self) -> str | None:
         """The output format asked for, None if none was."""
         chosen = self.output or os.environ.get("NHICTL_OUTPUT") or None
-        if chosen is not None and chosen not in FORMATS:
+        if chosen is not None and chosen not in (*FORMATS, *DOCUMENTS):
             raise InputError(f"no output format `{chosen}`", code="usage", hint=f"one of {', '.join(FORMATS)}")
         return chosen
 

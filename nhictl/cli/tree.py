@@ -68,6 +68,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "activate": Verb("policy.activate", "put a policy in force"),
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
+            "test": Verb("policy.test", "run requests against the decisions they should get"),
         },
     ),
     "audit": Noun(
@@ -87,9 +88,11 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "jwks-lint": Verb("crypto.jwks_lint", "find what is wrong with a set of public keys"),
             "jwk-thumbprint": Verb("crypto.jwk_thumbprint", "print the thumbprint of a public key"),
             "spiffe-id": Verb("crypto.spiffe_id", "check a SPIFFE ID"),
+            "status-list": Verb("crypto.status_list", "look up an entry of a token status list, or pack one"),
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
         },
     ),
+    "selftest": Verb("selftest", "put what must be refused to this very installation"),
     "demo": Verb("demo", "see the whole story in a temporary home"),
     "completion": Verb("completion", "print a completion script for bash, zsh or fish"),
 }

@@ -13,6 +13,8 @@ from nhictl.errors import InputError
 MAX_INPUT: Final = 1_000_000
 """Bytes that are read of a key, a set, a bundle or a JWS: as much as a batch line may have."""
 
+_WORDS: Final[dict[type, str]] = {str: "a string", int: "a whole number", list: "an array"}
+
 
 def verify_jws(jwk: Any, jws: bytes) -> tuple[dict[str, Any], bytes]:
     """Whether a compact JWS holds under the one JWK given, and its payload if so; see `core.token.any_jws`."""
@@ -62,6 +64,55 @@ def check_spiffe_id(value: str) -> dict[str, Any]:
     return {"valid": True, "reason": "valid", "trust_domain": domain, "path": path}
 
 
+def status_at(value: Any, idx: int) -> dict[str, Any]:
+    """What a status list says of one index: valid when the entry is VALID, else the code of step 17; `status` is the entry.
+
+    `value` is a `status_list` member, the claims around it, or a status list token, of which the signature is not looked at.
+    """
+    from nhictl.core.token import status_list
+    from nhictl.core.token.verdict import RejectedError
+
+    try:
+        found = status_list.read(_list_in(value))
+        entry = found.at(idx)
+    except (RejectedError, status_list.ListFaultError) as e:
+        return _no("status_list_invalid", f"the list {e}" if isinstance(e, ValueError) else f"{e.reason} {e.message}")
+    except IndexError as e:
+        return _no("status_index_out_of_range", str(e))
+    reason = status_list.REASONS.get(entry, "status_unknown_value")
+    return {"valid": entry == 0, "reason": reason, "status": entry, "bits": found.bits, "size": found.size}
+
+
+def encode_statuses(value: Any, bits: int) -> dict[str, Any]:
+    """An array of statuses as `{"bits","lst"}`; InputError (2) for what is none, or does not fit in `bits`."""
+    from nhictl.core.token import status_list
+
+    if not isinstance(value, list) or any(not isinstance(n, int) or isinstance(n, bool) for n in value):
+        raise InputError("statuses are an array of whole numbers", code="invalid_statuses")
+    try:
+        return status_list.pack(len(value), bits, enumerate(value)).to_json()
+    except ValueError as e:
+        raise InputError(str(e), code="invalid_statuses") from e
+
+
+def _list_in(value: Any) -> Any:
+    from nhictl.core.token import compact, status_list
+
+    if isinstance(value, str):
+        _, (_, payload, _) = compact.split(value.strip().encode(), status_list.MAX_LIST)
+        value = compact.json_object(payload, 7, "claims")
+    return value["status_list"] if isinstance(value, dict) and "status_list" in value else value
+
+
+def status_list_line(line: dict[str, Any]) -> dict[str, Any]:
+    """A batch line `{"list","idx"}`, or `{"encode","bits"}`."""
+    if "encode" in line:
+        statuses, bits = _members({"bits": 2} | line, encode=list, bits=int)
+        return {"valid": True, "reason": "valid", "status_list": encode_statuses(statuses, bits)}
+    found, idx = _members(line, list=(str, dict), idx=int)
+    return status_at(found, idx)
+
+
 def verify_jws_line(line: dict[str, Any]) -> dict[str, Any]:
     """A batch line `{"jwk","jws"}`. A JWS in JSON serialization is an answer, not a malformed line."""
     jwk, jws = _members(line, jwk=dict, jws=(str, dict))
@@ -94,8 +145,8 @@ def _members(line: dict[str, Any], **wanted: type | tuple[type, ...]) -> list[An
     if extra := sorted(line.keys() - wanted):
         raise InputError(f"no member `{extra[0]}` in a line of this check", code="invalid_request_line")
     for name, kind in wanted.items():
-        if not isinstance(line.get(name), kind):
-            what = "a string" if kind is str else "an object"
+        if not isinstance(line.get(name), kind) or isinstance(line[name], bool):
+            what = _WORDS.get(kind, "an object") if isinstance(kind, type) else "a string or an object"
             raise InputError(f"`{name}` has to be {what}", code="invalid_request_line")
     return [line[name] for name in wanted]
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 TOKEN_LIMIT: Final = 16384 + 2
 """Bytes that are read of a token: one more than any that could be accepted, and its line end."""
 
+JWKS_LIMIT: Final = 1_000_000
+LIST_LIMIT: Final = 6 << 20
+"""Bytes that are read of a set of keys, and of a status list (`core.token.status_list.MAX_LIST`)."""
+
 
 def moment(option: str, text: str, now_us: int) -> int:
     """The microseconds an option names, RFC 3339 or relative; InputError names the option."""

@@ -37,6 +37,7 @@ def record(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> None:
             dec["reason"] = seen.decision["reason"]
         dec["pdig"] = seen.decision.get("policy", {}).get("digest")
         dec["rules"] = seen.decision.get("rules", [])
+        ext |= {key: seen.decision[key] for key in ("classes", "guardrails") if seen.decision.get(key)}
     fields["dec"] = {key: value for key, value in dec.items() if value is not None}
     sealed: dict[str, Any] = {}
     if asked.tool is not None:

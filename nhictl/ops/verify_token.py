@@ -122,15 +122,22 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
         entries = profile.boxes(mine.get("authorization_details", []))
     else:
         entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
+    policy = policies.active(house, below)
+    check_details(policy, entries, asked, mine.get("scope", "") if carried else None)
+    return policy
+
+
+def check_details(
+    policy: Policy | None, entries: list[dict[str, Any]] | None, asked: Question, scope: str | None
+) -> None:
+    """The call lies inside the boxes, typed by the catalogue of `policy`, then inside the `scope` of tools, if there is one."""
     if entries is None:
         raise RejectedError(19, "constraint_unknown", "an authorization detail of another kind")
-    policy = policies.active(house, below)
     tool = asked.tool or ""
     if refused := policies.outside(policy, entries, tool, asked.args or {}, asked.resource):
         raise RejectedError(19, *refused)
-    if carried and not any(Glob(pattern).matches(tool) for pattern in mine.get("scope", "").split(" ")):
+    if scope is not None and not any(Glob(pattern).matches(tool) for pattern in scope.split(" ")):
         raise RejectedError(19, "scope_insufficient")
-    return policy
 
 
 def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: Seen) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nhictl.render.errors import error_json, error_text
 from nhictl.render.lines import Line
-from nhictl.render.output import FORMATS, emit
+from nhictl.render.output import DOCUMENTS, FORMATS, emit
 from nhictl.render.result import Result, Table
 
-__all__ = ["FORMATS", "Line", "Result", "Table", "emit", "error_json", "error_text"]
+__all__ = ["DOCUMENTS", "FORMATS", "Line", "Result", "Table", "emit", "error_json", "error_text"]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nhictl.render.result import Result, Table
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
+DOCUMENTS = ("junit",)
+"""Formats that single commands have beside those: whole documents of somebody else's shape."""
 
 
 def emit(result: Result, fmt: str | None, stream: TextIO, *, color: bool, terminal: bool, width: int | None) -> None:
@@ -23,7 +25,9 @@ def emit(result: Result, fmt: str | None, stream: TextIO, *, color: bool, termin
     CSV, TSV and Markdown are written as the rows come. An unknown format raises `InputError`, a reader that went away
     `BrokenPipeError`.
     """
-    if fmt is None and result.plain is not None:
+    if fmt in DOCUMENTS:
+        _document(result, fmt, stream)
+    elif fmt is None and result.plain is not None:
         _plain(result.plain, stream)
     elif fmt is None and result.text is not None:
         stream.writelines(paint(line, terminal=terminal, color=color, width=width) + "\n" for line in result.text)
@@ -37,6 +41,12 @@ def emit(result: Result, fmt: str | None, stream: TextIO, *, color: bool, termin
     else:
         _delimited(result, fmt, stream)
     stream.flush()  # a broken pipe shows here, and not while the interpreter shuts down
+
+
+def _document(result: Result, fmt: str, stream: TextIO) -> None:
+    if fmt not in result.documents:
+        raise InputError(f"this command has no output format `{fmt}`", hint=f"one of {', '.join(FORMATS)}")
+    stream.write(result.documents[fmt]())
 
 
 def _plain(text: str, stream: TextIO) -> None:

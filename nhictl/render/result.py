@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nhictl.render.lines import Line
 
@@ -38,9 +38,10 @@ class Result:
     (a token, an id), printed when no format was asked for. `table` is for lists, `text` for ready lines such as a tree
     or an explanation, `message` a sentence shown under the table or text. `items` are the lines of JSONL, read once;
     with `items_key` they also become that member of the JSON object, so that a long list need not stand in `data`.
+    `documents` makes, by name, the formats that only this command has (`junit`).
     """
 
-    __slots__ = ("data", "items", "items_key", "message", "plain", "schema", "table", "text")
+    __slots__ = ("data", "documents", "items", "items_key", "message", "plain", "schema", "table", "text")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Result:
         items: Iterable[dict[str, Any]] | None = None,
         items_key: str | None = None,
         message: str | None = None,
+        documents: Mapping[str, Callable[[], str]] | None = None,
     ) -> None:
         self.schema = schema
         self.data = data
@@ -62,3 +64,4 @@ class Result:
         self.items = items
         self.items_key = items_key
         self.message = message
+        self.documents = documents or {}

@@ -107,6 +107,13 @@ def _lines(body: dict[str, Any], table: list[dict[str, Any]] | None) -> Iterator
     yield f"{verb}: {body['reason']}{rules}{why}"
     for one in body["obligations"]:
         yield f"  obligation {compact(one)}"
+    for rail in body.get("guardrails", ()):
+        yield f"  inside guardrail {rail}"
+    for gate in body.get("gates", ()):
+        yield f"  class {gate['class']} requires {gate['requires'].replace('_', ' ')}"
+        for rail in gate["guardrails"]:
+            failed = "; ".join(_condition(one) for one in rail["failed"])
+            yield f"    outside guardrail {rail['guardrail']}: {'expired' if rail['expired'] else failed}"
     for miss in body["near_misses"] if table is None else ():
         failed = "; ".join(_condition(one) for one in miss.get("failed", ()))
         yield f"  near miss {miss.get('rule', '?')}: {failed}" if failed else f"  near miss {compact(miss)}"

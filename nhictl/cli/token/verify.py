@@ -19,8 +19,8 @@ from nhictl.render import Result
 
 def command(
     audience: Annotated[
-        str, typer.Option("--audience", metavar="URI", help="who you are: the token has to be for you")
-    ],
+        str | None, typer.Option("--audience", metavar="URI", help="who you are: the token has to be for you")
+    ] = None,
     token_file: Annotated[
         str, typer.Option("--token-file", metavar="FILE", help="where the token is; - for stdin")
     ] = "-",
@@ -35,22 +35,58 @@ def command(
     profile: Annotated[
         str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it has to be")
     ] = "at+jwt",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="without the authority: by its keys and status lists alone")
+    ] = False,
+    jwks: Annotated[
+        str | None, typer.Option("--jwks", metavar="FILE", help="the issuer's keys: jwks.json, or its SPIFFE bundle")
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", metavar="ISS", help="whose keys those are; spiffe://DOMAIN for a bundle")
+    ] = None,
+    status_list: Annotated[
+        list[str] | None, typer.Option("--status-list", metavar="FILE", help="a status list of the issuer; repeatable")
+    ] = None,
+    max_stale: Annotated[
+        str | None, typer.Option("--max-stale", metavar="TIME", help="how old a status list may be: 60s unless told")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option("--batch", metavar="FILE", help="questions as JSONL; - for stdin")
+    ] = None,
 ) -> Reply:
     """Verify a token, and with --tool whether it allows that call. Exit 0 valid, 1 refused, 3 cannot be decided.
 
     Without --consume nothing is written, and the answer says so. For a jwt-svid the task's scope decides about a call.
+    With --offline no home is needed: a revocation is seen through a status list only, as of that list's moment.
+    A line of --batch is {"token","audience","tool","args","resource","context","at","profile","consume"}.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
+    far = (jwks, issuer, status_list, max_stale)
+    if batch is not None:
+        if any((offline, arg, tool, resource, context, token_file != "-", *far)):  # noqa: S105  # a file's name
+            raise InputError("--batch goes with --audience, --profile, --at and --consume only", code="usage")
+        return _batch(batch, {"audience": audience, "profile": profile, "at": at, "consume": live or None})
+    if audience is None:
+        raise InputError("missing option `--audience`", code="usage", hint="nhictl token verify --help")
     if tool is None and (arg or resource is not None or context):
         raise InputError("--arg, --resource and --context describe a call: name its --tool", code="usage")
     if live and at is not None:
         raise InputError("--consume is about now: it excludes --at", code="usage")
-    house = session().house()
+    if offline and (live or context or jwks is None or issuer is None):
+        raise InputError("--offline takes --jwks and --issuer, and neither --consume nor --context", code="usage")
+    if not offline and any(each is not None for each in far):
+        raise InputError("--jwks, --issuer, --status-list and --max-stale go with --offline", code="usage")
     data = _token(token_file)
+    body: dict[str, Any]
+    if offline:
+        given = reading.arguments(None, tool, pairs("--arg", arg)) if tool and arg else {}
+        asked = Question(data, audience, tool, given, resource, None, session().at(at), profile)
+        body, code = _offline(asked, jwks or "", issuer or "", status_list or [], max_stale or "60s")
+        return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
+    house = session().house()
     claimed = reading.context(pairs("--context", context))
     question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile)
-    body: dict[str, Any]
     if live:
         verdict, head = consume(house, question)
         body = {**verdict.to_json(), "recorded": True, "log": head.to_json()}
@@ -60,6 +96,27 @@ def command(
     if at is not None:
         body["hypothetical"] = True
     return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), verdict.exit)
+
+
+def _batch(name: str, defaults: dict[str, Any]) -> Reply:
+    from nhictl.cli.batch import answers
+    from nhictl.ops.verify_batch import answer
+
+    house = session().house()
+    return Reply(None, answers(name, "nhictl.verdict/v1", lambda line: answer(house, line, defaults)))
+
+
+def _offline(asked: Question, jwks: str, issuer: str, lists: list[str], stale: str) -> tuple[dict[str, Any], int]:
+    from nhictl.ops.house import real_clock
+    from nhictl.ops.verify_offline import Known, verify_offline
+
+    keys = reading.json_value(read_input(jwks, reading.JWKS_LIMIT), jwks)
+    known = Known(
+        issuer, keys, [read_input(name, reading.LIST_LIMIT) for name in lists], reading.seconds("--max-stale", stale)
+    )
+    verdict = verify_offline(known, asked, real_clock())
+    hypothetical = {"hypothetical": True} if asked.at_us is not None else {}
+    return {**verdict.to_json(), "recorded": False, "offline": True, **hypothetical}, verdict.exit
 
 
 def _token(name: str) -> bytes:

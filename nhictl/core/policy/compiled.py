@@ -16,18 +16,22 @@ from nhictl.core.policy.resource import under
 from nhictl.core.policy.types import SENSITIVITY
 
 if TYPE_CHECKING:
+    from nhictl.core.policy.gates import Gate
     from nhictl.core.policy.registry import Agent
 
-__all__ = ["FORMAT", "Policy"]
+__all__ = ["FORMAT", "GATED", "Policy"]
 
 FORMAT = 1
+GATED = 2
+"""The format of a policy with classes: an earlier version, which would not see their gates, refuses it."""
 _MAX_PLANS = 4096
+_NONE: list[Gate] = []
 
 
 class Policy:
     """An immutable policy. `form` is its canonical form; build one with `parse_policy` or `from_json`."""
 
-    __slots__ = ("_bytes", "_data", "_digest", "_plans", "_rules", "_tools", "form", "timezone")
+    __slots__ = ("_bytes", "_data", "_digest", "_gates", "_plans", "_rules", "_tools", "form", "timezone")
 
     def __init__(self, form: dict[str, Any]) -> None:
         self.form = form
@@ -37,6 +41,7 @@ class Policy:
         self._tools: dict[str, Tool] = {}
         self._rules: dict[str, list[Rule]] = {}
         self._plans: dict[Any, Plan] = {}
+        self._gates: dict[str, list[Gate]] = {}
         # Longest prefix first, so that the first that covers a resource decides.
         self._data = [
             (p, SENSITIVITY.index(s)) for p, s in sorted(form["data"].items(), key=lambda e: (-len(e[0]), e[0]))
@@ -57,7 +62,7 @@ class Policy:
         import json
 
         form = json.loads(data)
-        if not isinstance(form, dict) or form.get("nhictl_compiled_policy") != FORMAT:
+        if not isinstance(form, dict) or form.get("nhictl_compiled_policy") not in (FORMAT, GATED):
             raise ValueError("not a compiled policy of this version")
         made = cls(form)
         made._bytes = data
@@ -108,6 +113,17 @@ class Policy:
         if found is None:
             found = [Rule(rule, tool, self.timezone) for rule in self.form["rules"] if tool.name in rule["tools"]]
             self._rules[tool.name] = found
+        return found
+
+    def gates(self, tool: Tool) -> list[Gate]:
+        """Return what the classes of `tool` ask of its calls, compiled; nothing for a tool that is in none."""
+        if "classes" not in self.form:
+            return _NONE
+        found = self._gates.get(tool.name)
+        if found is None:
+            from nhictl.core.policy.gates import gates_of
+
+            found = self._gates[tool.name] = gates_of(self.form, tool, self.timezone)
         return found
 
     def plan(self, tool: Tool, agent: Agent) -> Plan:

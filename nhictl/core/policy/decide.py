@@ -35,7 +35,8 @@ class Decision:
     """
 
     __slots__ = (
-        "allowed", "arguments", "digest", "field", "message", "nearest", "obligations", "reason", "resource", "rules",
+        "allowed", "arguments", "classes", "digest", "field", "gates", "guardrails", "message", "nearest", "obligations",
+        "reason", "resource", "rules",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +58,9 @@ class Decision:
         self.field = field
         self.arguments: dict[str, Any] | None = None
         self.resource: str | None = None
+        self.classes: tuple[str, ...] = ()
+        self.guardrails: list[str] = []
+        self.gates: list[dict[str, Any]] = []
 
     @property
     def near_misses(self) -> list[dict[str, Any]]:
@@ -64,7 +68,9 @@ class Decision:
         return [] if self.nearest is None else _near_misses(*self.nearest)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the decision as JSON; `message` and `field` only where they say something."""
+        """Return the decision as JSON. `message` and `field` only where they say something; `classes`, the `guardrails` that
+        contain the call and the `gates` that are shut, with why, only for a tool that is in a class.
+        """
         made: dict[str, Any] = {
             "decision": "allow" if self.allowed else "deny",
             "reason": self.reason,
@@ -73,6 +79,8 @@ class Decision:
             "near_misses": self.near_misses,
             "policy": {"digest": self.digest},
         }
+        if self.classes:
+            made |= {"classes": list(self.classes), "guardrails": self.guardrails, "gates": self.gates}
         if self.message is not None:
             made["message"] = self.message
         if self.field is not None:
@@ -106,6 +114,7 @@ def decide(
         made = _permit(policy, plan, facts, supported_obligations)
     made.arguments = facts.arguments
     made.resource = facts.resource
+    made.classes, made.guardrails = facts.classes, facts.guardrails
     return made
 
 
@@ -123,12 +132,30 @@ def _permit(policy: Policy, plan: Plan, facts: Facts, supported: frozenset[str] 
         made.nearest = (plan, facts)
         return made
     ids, obligations = [rule.id for rule in permits], _union(permits)
+    if facts.classes and (shut := _shut(policy, facts, ids, obligations)) is not None:
+        return shut
     if supported is not None:
         for obligation in obligations:
             if obligation["type"] not in supported:
                 message = f"obligation `{obligation['type']}` cannot be performed here"
                 return Decision("not_permitted", policy.digest, ids, obligations, message=message)
     return Decision("permitted", policy.digest, ids, obligations)
+
+
+def _shut(policy: Policy, facts: Facts, ids: list[str], obligations: list[dict[str, Any]]) -> Decision | None:
+    """The denial of a call that a class of its tool holds back, or None; a guardrail that lets it pass is noted."""
+    from nhictl.core.policy.gates import pass_gates
+
+    tool = policy.tool(facts.tool)
+    passage = pass_gates(policy.gates(tool) if tool is not None else [], facts)
+    facts.guardrails = passage.guardrails
+    if not passage.shut:
+        return None
+    first = passage.shut[0]
+    message = f"class `{first['class']}` requires {first['requires'].replace('_', ' ')}"
+    made = Decision("approval_required", policy.digest, ids, obligations, message=message)
+    made.gates = passage.shut
+    return made
 
 
 def gather(policy: Policy, agent: Agent | None, request: Request) -> tuple[Facts, Plan]:
@@ -150,6 +177,8 @@ def gather(policy: Policy, agent: Agent | None, request: Request) -> tuple[Facts
     claims = _claims(request)
     facts = Facts(agent, tool.name, flat, resource, claims, request.context, request.now_us, policy.sensitivity_rank)
     facts.arguments = arguments
+    if gates := policy.gates(tool):
+        facts.classes = tuple(gate.name for gate in gates)
     return facts, policy.plan(tool, agent)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
-from nhictl.core.policy.compiled import FORMAT, Policy
+from nhictl.core.policy.compiled import FORMAT, GATED, Policy
+from nhictl.core.policy.document_gates import parse_classes, parse_guardrails
 from nhictl.core.policy.document_rules import parse_rule
 from nhictl.core.policy.document_tools import parse_tool
 from nhictl.core.policy.resource import normal_prefix
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_policy"]
 
-_KEYS = ("nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "rules")
-_LATER = ("classes", "guardrails", "limits", "openers", "approvers", "assertions")
+_KEYS = ("nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "classes", "guardrails", "rules")
+_LATER = ("limits", "openers", "approvers", "assertions")
 
 
 def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
@@ -38,11 +39,18 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
     tools: dict[str, Tool] = {}
     for root in roots:
         _tools(root, tools)
+    timezone = _timezone(roots)
+    classes: dict[str, Any] = {}
+    guardrails: dict[str, Any] = {}
+    for root in roots:
+        parse_classes(root, tools, classes)
+    for root in roots:
+        parse_guardrails(root, classes, tools, timezone, guardrails)
     rules: dict[str, dict[str, Any]] = {}
     for root in roots:
         if "rules" in root.value:
             for node in reading.items(root.value["rules"], what="`rules`"):
-                rule = parse_rule(node, tools)
+                rule = parse_rule(node, tools, classes)
                 if rule["id"] in rules:
                     raise node.value["id"].error(f"duplicate rule `{rule['id']}`")
                 rules[rule["id"]] = rule
@@ -50,11 +58,13 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
         "nhictl_compiled_policy": FORMAT,
         "ids": _texts(roots, "id"),
         "owners": _texts(roots, "owner"),
-        "timezone": _timezone(roots),
+        "timezone": timezone,
         "tools": {name: tools[name].to_json() for name in sorted(tools)},
         "data": _data(roots),
         "rules": [rules[name] for name in sorted(rules)],
     }
+    if classes:
+        form |= {"nhictl_compiled_policy": GATED, "classes": classes, "guardrails": guardrails}
     return Policy(form)
 
 

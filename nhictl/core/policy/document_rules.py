@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool
     from nhictl.core.policy.yaml_events import Node
 
-__all__ = ["MAX_BOXES", "parse_rule", "select_tools"]
+__all__ = ["MAX_BOXES", "conjunction", "parse_rule", "select_tools"]
 
 MAX_BOXES = 16
 _KEYS = ("id", "effect", "description", "owner", "controls", "match", "when", "obligations")
-_MATCH = ("agents", "groups", "intents", "tools", "env", "min_trust")
+_MATCH = ("agents", "groups", "intents", "tools", "classes", "env", "min_trust")
 
 
-def parse_rule(node: Node, tools: dict[str, Tool]) -> dict[str, Any]:
+def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> dict[str, Any]:
     """Return a rule's canonical form; raise `InputError` with the place."""
     fields = reading.entries(node, _KEYS, what="a rule")
     reading.require(node, ("id", "effect"), what="a rule")
@@ -31,6 +31,8 @@ def parse_rule(node: Node, tools: dict[str, Tool]) -> dict[str, Any]:
         raise fields["effect"].error("`effect` must be `permit` or `forbid`")
     match = _match(fields["match"]) if "match" in fields else {}
     selected = _selected(fields.get("match"), match, tools)
+    if "classes" in match:
+        selected = _classed(fields["match"], selected, classes)
     made: dict[str, Any] = {
         "id": rule_id,
         "effect": fields["effect"].value,
@@ -51,8 +53,6 @@ def parse_rule(node: Node, tools: dict[str, Tool]) -> dict[str, Any]:
 
 
 def _match(node: Node) -> dict[str, Any]:
-    if isinstance(node.value, dict) and "classes" in node.value:
-        raise node.key_error("classes", "`classes` is not supported yet")
     fields = reading.entries(node, _MATCH, what="`match`")
     if not fields:
         raise node.error("`match` must not be empty", hint="leave it out to match everything")
@@ -91,11 +91,24 @@ def _selected(node: Node | None, match: dict[str, Any], tools: dict[str, Tool]) 
     return selected
 
 
+def _classed(node: Node, selected: list[Tool], classes: dict[str, Any]) -> list[Tool]:
+    """Those of the selected tools that are in one of the classes named; at least one of each class."""
+    wanted: set[str] = set()
+    for item in node.value["classes"].value:
+        if item.value not in classes:
+            raise item.error(f"no class is called `{item.value}`")
+        held = set(classes[item.value]["tools"]) & {tool.name for tool in selected}
+        if not held:
+            raise item.error(f"none of the tools of class `{item.value}` is selected by `tools`")
+        wanted |= held
+    return [tool for tool in selected if tool.name in wanted]
+
+
 def _when(node: Node, tools: list[Tool]) -> tuple[list[Any], list[Any]]:
     fields = reading.entries(node, None, what="`when`")
     if not fields:
         raise node.error("`when` must not be empty")
-    together = _box(node, tools, skip="any")
+    together = conjunction(node, tools, skip="any")
     boxes: list[list[Any]] = []
     if "any" in fields:
         alternatives = reading.items(fields["any"], what="`any`")
@@ -106,11 +119,12 @@ def _when(node: Node, tools: list[Tool]) -> tuple[list[Any], list[Any]]:
                 raise item.error("an alternative of `any` must not be empty")
             if "any" in item.value:
                 raise item.key_error("any", "`any` stands once, at the top of `when`")
-            boxes.append(_box(item, tools))
+            boxes.append(conjunction(item, tools))
     return together, _sorted(boxes)
 
 
-def _box(node: Node, tools: list[Tool], skip: str = "") -> list[Any]:
+def conjunction(node: Node, tools: list[Tool], skip: str = "") -> list[Any]:
+    """The clauses of a mapping of conditions, all of which have to hold, sorted; `skip` is a key that is none."""
     made: list[Any] = []
     for path, below in node.value.items():
         if path == skip:
@@ -145,8 +159,6 @@ def _window(node: Node) -> dict[str, Any]:
 
 def _clauses(parent: Node, path: str, node: Node, tools: list[Tool]) -> list[Any]:
     """Return the clauses of one fact: every operator beside it is one, and all of them must hold."""
-    if path == "class":
-        raise parent.key_error(path, "`class` conditions are not supported yet")
     fields = reading.entries(node, (*OPERATORS, "absent_ok"), what=f"the condition on `{path}`")
     absent_ok = "absent_ok" in fields and reading.flag(fields["absent_ok"], what="`absent_ok`")
     operators = [op for op in fields if op != "absent_ok"]

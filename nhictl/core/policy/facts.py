@@ -38,6 +38,7 @@ FACT_TYPES: dict[str, ArgType] = {
     "env": _STRING,
     "resource": ArgType("resource"),
     "data.sensitivity": ArgType("sensitivity"),
+    "class": ArgType("list", item=_STRING),
 }
 CLAIMABLE = ("task.intent", "task.principal", "task.delegation_depth", "task.id", "token.ttl_s", "token.bound")
 
@@ -47,7 +48,10 @@ class Facts:
     same nested as it was given.
     """
 
-    __slots__ = ("agent", "args", "arguments", "claims", "context", "now_us", "rank", "resource", "sensitivity", "tool")
+    __slots__ = (
+        "agent", "args", "arguments", "claims", "classes", "context", "guardrails", "now_us", "rank", "resource",
+        "sensitivity", "tool",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -70,6 +74,8 @@ class Facts:
         self.now_us = now_us
         self.rank = rank
         self.sensitivity: int | None = None
+        self.classes: tuple[str, ...] = ()
+        self.guardrails: list[str] = []
 
 
 def _sensitivity(facts: Any) -> Any:
@@ -90,6 +96,7 @@ _GETTERS: dict[str, Callable[[Any], Any]] = {
     "env": lambda f: f.agent.env,
     "resource": lambda f: f.resource,
     "data.sensitivity": _sensitivity,
+    "class": lambda f: list(f.classes),
 }
 
 

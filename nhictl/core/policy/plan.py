@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool
     from nhictl.core.policy.registry import Agent
 
-__all__ = ["Plan", "Rule", "Test", "bind", "plan_for"]
+__all__ = ["Plan", "Rule", "Test", "bind", "compile_clause", "plan_for"]
 
 
 class Test:
     """One condition ready to run: `run` answers TRUE, FALSE or UNKNOWN, `see` the value it looked at.
 
-    For `any`, `boxes` holds the alternatives and `see` nothing.
+    For `any`, `boxes` holds the alternatives and `see` nothing. `absent_ok`: absence satisfies it.
     """
 
-    __slots__ = ("boxes", "op", "operand", "path", "run", "see")
+    __slots__ = ("absent_ok", "boxes", "op", "operand", "path", "run", "see")
     __test__ = False  # not a test case, whatever a test runner makes of its name
 
     def __init__(
@@ -36,6 +36,8 @@ class Test:
         run: Callable[[Any], int],
         see: Callable[[Any], Any],
         boxes: list[list[Test]] | None = None,
+        *,
+        absent_ok: bool = False,
     ) -> None:
         self.path = path
         self.op = op
@@ -43,6 +45,7 @@ class Test:
         self.run = run
         self.see = see
         self.boxes = boxes
+        self.absent_ok = absent_ok
 
     def show(self, facts: Any) -> dict[str, Any]:
         """Return the condition, the value seen (null if absent) and the result, as JSON."""
@@ -69,9 +72,9 @@ class Rule:
         forbid = self.effect == "forbid"
         self.static = _static(form["match"])
         self.dynamic = [_named("task.intent", form["match"]["intents"])] if "intents" in form["match"] else []
-        self.dynamic += [_test(clause, tool, timezone, forbid=forbid) for clause in form["all"]]
+        self.dynamic += [compile_clause(clause, tool, timezone, forbid=forbid) for clause in form["all"]]
         if form["any"]:
-            boxes = [[_test(clause, tool, timezone, forbid=forbid) for clause in box] for box in form["any"]]
+            boxes = [[compile_clause(clause, tool, timezone, forbid=forbid) for clause in box] for box in form["any"]]
             self.dynamic.append(_any(boxes))
 
     @property
@@ -104,7 +107,8 @@ def _numbers(operand: Any) -> Any:
     return operand
 
 
-def _test(clause: list[Any], tool: Tool, timezone: str, *, forbid: bool) -> Test:
+def compile_clause(clause: list[Any], tool: Tool, timezone: str, *, forbid: bool) -> Test:
+    """A clause of the canonical form, bound to a tool's types and ready to run."""
     if clause[0] == "time":
         window, seen = compile_window(clause[2], timezone)
         return Test("time", "within", clause[2], window, seen)
@@ -112,7 +116,7 @@ def _test(clause: list[Any], tool: Tool, timezone: str, *, forbid: bool) -> Test
     see = getter(condition.path)
     other = getter(condition.operand) if condition.op == "same_as" else None
     run = condition.compile(see, forbid=forbid, other=other)
-    return Test(condition.path, condition.op, plain(_numbers(clause[2])), run, see)
+    return Test(condition.path, condition.op, plain(_numbers(clause[2])), run, see, absent_ok=condition.absent_ok)
 
 
 def _any(boxes: list[list[Test]]) -> Test:

@@ -122,6 +122,8 @@ def rule_result(rule: dict[str, Any], facts: dict[str, Any]) -> str:
         results.append(T if set(match["groups"]) & set(facts["groups"]) else F)
     if "min_trust" in match:
         results.append(T if facts["agent.trust"] >= match["min_trust"] else F)
+    if "classes" in match:
+        results.append(T if set(match["classes"]) & set(facts["class"]) else F)
     results.append(box(when, facts, rule["effect"]))
     if "any" in when:
         results.append(some([box(one, facts, rule["effect"]) for one in when["any"]]))
@@ -140,3 +142,21 @@ def decide(rules: list[dict[str, Any]], data: dict[str, str], facts: dict[str, A
         return "forbidden", forbids
     permits = sorted(r["id"] for r in rules if r["effect"] == "permit" and results[r["id"]] == T)
     return ("permitted", permits) if permits else ("not_permitted", [])
+
+
+def gated(
+    classes: dict[str, Any], guardrails: dict[str, Any], facts: dict[str, Any], ends: dict[str, int], now: int
+) -> tuple[list[str], list[str]]:
+    """The guardrails that contain a call, and the classes that hold it back; `ends` is when each guardrail ends."""
+    held, shut = [], []
+    for name in sorted(classes):
+        if facts["tool"] not in classes[name]["tools"] or "requires" not in classes[name]:
+            continue
+        inside = [
+            key for key in sorted(guardrails)
+            if guardrails[key]["class"] == name and classes[name]["requires"] != "approval" and now < ends[key]
+            and box(guardrails[key]["within"], facts, "permit") == T
+        ]  # fmt: skip
+        held += inside
+        shut += [] if inside else [name]
+    return held, shut

@@ -13,6 +13,8 @@ tools:
   v: {args: {n: string}}
 """  # the next line is line 5
 RULE = HEAD + "rules:\n  - id: A\n    effect: permit\n"  # the next line is line 8
+K = "nhictl_policy: 1\ntools: {t: {args: {n: number}}, u: {}}\nclasses: {k: {tools: [t]}}\n"  # the next line is line 4
+RAIL = "class: k, approved_by: a, expires: 2026-12-31, "
 T_RULE = RULE + "    match: {tools: [t]}\n    when:\n"  # the next line is line 10
 
 CASES: list[tuple[str, str, str, int, int]] = [
@@ -30,11 +32,36 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("rules as mapping", HEAD + "rules: {a: 1}\n", "`rules` must be a list", 5, 8),
     # not yet
     *[(key, HEAD + f"{key}: {{}}\n", f"`{key}` is not supported yet", 5, 1)
-      for key in ("classes", "guardrails", "limits", "openers", "approvers", "assertions")],
-    ("match.classes", RULE + "    match: {classes: [a]}\n", "`classes` is not supported yet", 8, 13),
-    ("class condition", RULE + "    when: {class: {eq: a}}\n", "`class` conditions are not supported yet", 8, 12),
+      for key in ("limits", "openers", "approvers", "assertions")],
     ("cost", "nhictl_policy: 1\ntools:\n  t: {args: {n: number}, cost: {amount: args.n}}\n",
      "`cost` is not supported yet", 3, 26),
+    # classes and guardrails
+    ("unknown class", RULE + "    match: {classes: [a]}\n", "no class is called `a`", 8, 23),
+    ("class of other tools", K + "rules: [{id: A, effect: permit, match: {classes: [k], tools: [u]}}]\n",
+     "none of the tools of class `k` is selected", 4, 51),
+    ("class order", K + "rules: [{id: A, effect: permit, when: {class: {lt: k}}}]\n", "operator `lt`", 4, 48),
+    ("empty class", "nhictl_policy: 1\nclasses: {k: {}}\n", "class `k` lacks `tools`", 2, 14),
+    ("class of nothing", "nhictl_policy: 1\nclasses: {k: {tools: [x.*]}}\n", "no declared tool is called `x.*`", 2, 23),
+    ("class name", "nhictl_policy: 1\ntools: {t: {}}\nclasses: {'k*': {tools: [t]}}\n", "no class name", 3, 11),
+    ("impact", "nhictl_policy: 1\ntools: {t: {}}\nclasses: {k: {tools: [t], impact: huge}}\n", "`impact` must be one", 3, 35),
+    ("requires", "nhictl_policy: 1\ntools: {t: {}}\nclasses: {k: {tools: [t], requires: luck}}\n",
+     "`requires` must be one", 3, 37),
+    ("unknown key in a class", "nhictl_policy: 1\ntools: {t: {}}\nclasses: {k: {tools: [t], require: luck}}\n",
+     "unknown key `require`", 3, 27),
+    ("class twice", K + "classes: {}\n", "duplicate key `classes`", 4, 1),
+    *[(what, K + f"guardrails:\n  G: {{{text}}}\n", why, 5, column) for what, text, why, column in [
+        ("guardrail class", "class: x, approved_by: a, expires: 2026-12-31, within: {args.n: {lte: 1}}",
+         "no class is called `x`", 14),
+        ("guardrail bound", RAIL + "within: {}", "`within` must not be empty", 62),
+        ("guardrail without end", "class: k, approved_by: a, within: {args.n: {lte: 1}}", "guardrail `G` lacks `expires`", 6),
+        ("guardrail by nobody", "class: k, expires: 2026-12-31, within: {args.n: {lte: 1}}", "lacks `approved_by`", 6),
+        ("guardrail any", RAIL + "within: {any: [{args.n: {lte: 1}}]}", "not for `within`", 63),
+        ("guardrail fact", RAIL + "within: {args.m: {lte: 1}}", "declares no argument `m`", 63),
+        ("guardrail type", RAIL + "within: {args.n: {lte: x}}", "(`args.n`)", 77),
+        ("guardrail end", "class: k, approved_by: a, expires: 31.12.2026, within: {args.n: {lte: 1}}", "is no", 42),
+        ("guardrail day", "class: k, approved_by: a, expires: 2026-02-30, within: {args.n: {lte: 1}}", "is no date", 42),
+        ("guardrail month", "class: k, approved_by: a, expires: 2026-2-003, within: {args.n: {lte: 1}}", "is no date", 42),
+    ]],
     # tools
     ("tool with a space", "nhictl_policy: 1\ntools:\n  'a b': {}\n", "no tool name", 3, 3),
     ("tool with a star", "nhictl_policy: 1\ntools: {'a*': {}}\n", "no tool name", 2, 9),

@@ -167,6 +167,61 @@ def test_agrees_with_the_reference(rules: list[dict[str, Any]], asked: list[tupl
         assert (made.reason, made.rules) == reference.decide(rules, DATA, facts_of(call))
 
 
+@st.composite
+def gate_parts(draw: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+    """Classes, guardrails, and when each guardrail ends."""
+    classes: dict[str, Any] = {}
+    for name in draw(st.lists(st.sampled_from("KLM"), min_size=1, max_size=3, unique=True)):
+        classes[name] = {"tools": draw(st.sampled_from([["a.x"], ["a.y"], ["a.x", "a.y"]]))}
+        if requires := draw(st.sampled_from([None, "guardrail", "approval", "guardrail_or_approval"])):
+            classes[name]["requires"] = requires
+    guardrails, ends = {}, {}
+    for number in range(draw(st.integers(0, 4))):
+        within = draw(boxes().filter(lambda found: "resource" not in found and "data.sensitivity" not in found))
+        late, text, end = draw(
+            st.sampled_from(
+                [
+                    (True, "2026-11-23", MONDAY_NOON_US - 13 * 3_600_000_000),
+                    (True, "2026-11-23T12:00:00Z", MONDAY_NOON_US),
+                    (False, "2026-11-24", MONDAY_NOON_US + 11 * 3_600_000_000),
+                ]
+            )
+        )
+        of = draw(st.sampled_from(sorted(classes)))
+        guardrails[f"G{number}"] = {"class": of, "approved_by": "cfo", "expires": text, "within": within}
+        ends[f"G{number}"] = end
+        assert late == (end <= MONDAY_NOON_US)
+    return classes, guardrails, ends
+
+
+@settings(max_examples=200, deadline=None)
+@given(rule_lists, gate_parts(), st.lists(calls(), min_size=1, max_size=4))
+def test_gates_agree_with_the_reference(
+    rules: list[dict[str, Any]],
+    gates: tuple[dict[str, Any], dict[str, Any], dict[str, int]],
+    asked: list[tuple[Agent, Request]],
+) -> None:
+    classes, guardrails, ends = gates
+    parts: dict[str, Any] = {"classes": classes, "timezone": "Europe/Berlin"}
+    if guardrails:
+        parts["guardrails"] = guardrails
+    policy = parse_policy([("p", document(tools=TOOLS, data=DATA, rules=rules, **parts))])
+    plain = parse(rules)
+    for call in asked:
+        made, facts = answer(policy, call), facts_of(call)
+        reason, ids = reference.decide(rules, DATA, facts)
+        held, shut = reference.gated(classes, guardrails, facts, ends, MONDAY_NOON_US)
+        if reason == "permitted" and shut:
+            assert (made.reason, [gate["class"] for gate in made.gates]) == ("approval_required", shut)
+        else:
+            assert (made.reason, made.rules) == (reason, ids)
+        if reason == "permitted":
+            assert made.guardrails == held
+        assert answer(plain, call).allowed or not made.allowed  # a gate never gains
+        again = answer(Policy.from_json(policy.to_json()), call)
+        assert json.dumps(again.to_json()) == json.dumps(made.to_json())
+
+
 @settings(deadline=None)
 @given(rule_lists, rule_bodies(), calls())
 def test_a_further_forbid_never_gains_and_a_permit_less_never_gains(
