@@ -13,7 +13,7 @@ from nhictl.ops import agents, tasks
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, work
+from nhictl.store import delegations, sqlite, work
 
 SHOWN = 1000
 
@@ -50,7 +50,7 @@ def revoke(
         found, single, cut = _select(act.house, selector, still_good(act.now_us))
         sealed: dict[str, Any] | None = {"reason": reason} if reason else None
         if single is not None:
-            _one(act, single, sealed)
+            _one(act, single, found.total, sealed)
         elif cut is not None:
             kind, ref, name = cut
             task_row = ref if kind == "task" else None
@@ -65,12 +65,12 @@ def revoke(
     return answer, head
 
 
-def _one(act: Act, row: work.TokenRow, sealed: dict[str, Any] | None) -> None:
+def _one(act: Act, row: work.TokenRow, count: int, sealed: dict[str, Any] | None) -> None:
     task = work.task_by_id(act.db, row.task)
     agent = agent_table.by_id(act.db, task.agent) if task else None
     seq = act.record(
         "token.revoked", task_row=row.task, sealed=sealed, agent=agent.name if agent else None, inst=row.instance,
-        task=task.name if task else None, jti=b64.encode(row.jti), ext={"selector": "jti", "count": 1},
+        task=task.name if task else None, jti=b64.encode(row.jti), ext={"selector": "jti", "count": count},
     )  # fmt: skip
     work.revoke(act.db, row.id, seq)
 
@@ -80,7 +80,8 @@ def _select(
 ) -> tuple[Revoked, work.TokenRow | None, tuple[str, int, str] | None]:
     if selector.jti is not None or selector.token is not None:
         row = _token(house, selector.jti if selector.jti is not None else _jti_of(selector.token or b""))
-        return Revoked(1, [b64.encode(row.jti)]), row, None
+        below = delegations.descendants(house.db, row.id, now_s)  # they end with it: a check looks at what is above
+        return Revoked(1 + len(below), [b64.encode(jti) for jti in (row.jti, *below)][:SHOWN]), row, None
     if selector.task is not None:
         task = tasks.find(house, selector.task)
         cut = ("task", task.id, task.name)
@@ -91,6 +92,8 @@ def _select(
         cut = ("agent", agent.id, agent.name)
         count = work.live_tokens(house.db, agent=agent.id, task_id=None, now_s=now_s)
         rows = work.live_rows(house.db, agent=agent.id, task_id=None, now_s=now_s, most=SHOWN)
+        held = delegations.held(house.db, agent.id, now_s)  # tasks of others, parts of which it was handed
+        count, rows = count + len(held), [*rows, *held][:SHOWN]
     if not count:
         raise NotFoundError(f"{cut[0]} `{cut[2]}` has no live token", code="nothing_matched")
     return Revoked(count, [b64.encode(jti) for jti in rows]), None, cut

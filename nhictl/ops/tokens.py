@@ -7,7 +7,7 @@ from typing import Any
 from nhictl.core import times
 from nhictl.core.token import b64
 from nhictl.errors import NotFoundError
-from nhictl.ops import agents, tasks
+from nhictl.ops import agents, lineage, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, sqlite, work
@@ -18,6 +18,9 @@ def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[s
     agent = agent_table.by_id(house.db, task.agent, below) if task else None
     own = row.revoked is not None and row.revoked < below
     cut = work.cut_at(house.db, task.agent if task else 0, row.task, row.seq, below)
+    from_token = lineage.of(house, row, task, at_us, below) if task else None
+    if from_token is not None and not own and cut is None:
+        cut = from_token.ended
     if own or cut is not None:
         state = "revoked"
     elif at_us >= row.expires * 1_000_000:
@@ -25,13 +28,16 @@ def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[s
     else:
         task_state = tasks.state_at(task, at_us, below) if task else "unknown"
         standing = agents.state_at(agent, at_us) if agent else "unknown"
-        stopped = agent is not None and belongings.is_suspended(house.db, agent.id, row.instance, below)
+        first = row.instance if from_token is None else from_token.instance
+        stopped = agent is not None and belongings.is_suspended(house.db, agent.id, first, below)
         if task_state != "open":
             state = f"task_{task_state}"
         elif standing != "active":
             state = f"agent_{standing}"
         else:
             state = "instance_suspended" if stopped else "live"
+        if state == "live" and from_token is not None and not from_token.active:
+            state = "actor_not_active"
     return {
         "jti": b64.encode(row.jti),
         "state": state,
@@ -41,6 +47,8 @@ def _to_json(house: House, row: work.TokenRow, at_us: int, below: int) -> dict[s
         "audience": row.audience,
         "issued": times.rfc3339(row.issued * 1_000_000),
         "expires": times.rfc3339(row.expires * 1_000_000),
+        "parent": from_token.parent if from_token else None,
+        "act": from_token.act if from_token else [],
         "uses": row.uses,
         "seq": row.seq,
         "revoked_by": row.revoked if own else cut,
@@ -72,4 +80,4 @@ def everything(
         whose = agents.find(house, agent, below).name if agent else None
         rows = work.tokens(house.db, tasks.find(house, task, below).id if task else None, below)
         found = [_to_json(house, row, now, below) for row in rows]
-    return [t for t in found if (whose is None or t["agent"] == whose) and (not live or t["state"] == "live")]
+    return [t for t in found if (whose is None or whose in (t["agent"], *t["act"])) and (not live or t["state"] == "live")]

@@ -39,7 +39,7 @@ def verify(house: House, asked: Question) -> Verdict:
             now = house.clock()
             if asked.at_us is None and _regressed(house, now):
                 return Verdict("clock_regressed", 12, message="the clock is behind the newest record")
-            verdict, _ = _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
+            verdict, _ = judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
             return verdict
         finally:
             db.execute("COMMIT")
@@ -55,7 +55,7 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
         raise InputError("a live check is about now", code="usage")
 
     def act_on(act: Act) -> Verdict:
-        verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
+        verdict, seen = judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
             verdict = record_check.count(act, asked, verdict, seen)
         record_check.record(act, asked, verdict, seen)
@@ -82,7 +82,8 @@ def _regressed(house: House, now: int) -> bool:
     return head is not None and now + CLOCK_LEEWAY_US < head.ts
 
 
-def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
+def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
+    """The 20 steps on what one snapshot holds; with `consume` as part of an act."""
     seen = Seen()
     try:
         issuer = house.issuer()
@@ -97,7 +98,12 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
-        state.check_chain(parsed.claims)
+        state.check_chain(parsed.claims, issuer.iss, issuer.trust_domain)
+        state.check_actors(facts)
+        if "cnf" in parsed.claims:
+            from nhictl.ops import possession
+
+            possession.check(house, asked, parsed, now_us, take=consume)
         state.check_status(facts)
         state.check_uses(facts, consume=consume)
         state.check_task(facts)
@@ -124,6 +130,8 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
         entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
     policy = policies.active(house, below)
     check_details(policy, entries, asked, mine.get("scope", "") if carried else None)
+    for above in seen.lineage.scopes if seen.lineage is not None else ():
+        check_details(policy, above, asked, None)  # a catalogue that changed since must not make a child the wider one
     return policy
 
 
@@ -145,19 +153,32 @@ def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: See
     if seen.agent is None or seen.task is None or seen.claims is None:
         raise RejectedError(20, "invalid_request", "agent or task is unknown")
     doc = json.loads(seen.task.doc)
+    actors = seen.lineage.actors if seen.lineage is not None else ()
     task = {
-        "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": 0,
+        "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": len(actors),
     }  # fmt: skip
     token = {"ttl_s": seen.claims["exp"] - seen.claims["iat"], "bound": "cnf" in seen.claims}
-    request = Request(
-        seen.agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
-        task, token,
-    )  # fmt: skip
-    decision = decide(policy, policies.agent_facts(seen.agent), request)
-    seen.decision = decision.to_json()
-    if not decision.allowed:
-        raise RejectedError(20, decision.reason, decision.message or "")
+    for agent in (seen.agent, *reversed(actors)):  # a delegate may do what all before it may do as well
+        request = Request(
+            agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
+            task, token,
+        )  # fmt: skip
+        decision = decide(policy, policies.agent_facts(agent), request)
+        before, seen.decision = seen.decision, decision.to_json()
+        if not decision.allowed:
+            who = f"agent `{agent.name}`: " if actors else ""
+            raise RejectedError(20, decision.reason, f"{who}{decision.message or ''}".removesuffix(": "))
+        if before is not None:
+            _add(seen.decision, before)
     limit = doc["max_calls"]
     if limit is not None and seen.task.calls >= limit:
         seen.decision = None
         raise RejectedError(20, "limit_exceeded", f"the task has had its {limit} calls")
+
+
+def _add(decision: dict[str, Any], before: dict[str, Any]) -> None:
+    """What the decision on an earlier actor rests on and obliges to, beside that on a later one."""
+    for name in ("rules", "obligations", "classes", "guardrails"):
+        if name in before:
+            mine = decision.setdefault(name, [])
+            mine.extend(one for one in before[name] if one not in mine)

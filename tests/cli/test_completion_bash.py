@@ -47,10 +47,10 @@ def broken(line: str) -> list[str]:
 HOSTILE_WORDS = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "*", "[a", "\\", '"', "-", "=", "(", "$x["]
 FORMATS = "table json jsonl csv tsv markdown"
 CASES = [
-    ("", "init agent task token trust policy audit crypto demo completion"),
+    ("", "init agent task token trust policy audit crypto selftest demo completion"),
     ("to", "token"),
     ("x", ""),
-    ("token ", "issue verify inspect revoke list show"),
+    ("token ", "issue delegate verify inspect revoke list show"),
     ("token re", "revoke"),
     ("nonsense ", ""),
     ("--home /x to", "token"),

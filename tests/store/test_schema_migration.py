@@ -26,7 +26,7 @@ from tests.store.schema_home import old_home, opened, version
 
 BACKUP = "before-schema-2.db"
 # The migrations that other people's homes have been through. A changed digest means that one of them was edited.
-FROZEN = {1: "458dde0e2cdc83fb", 2: "04dd5e554aa321c1", 3: "fca83a59a5ca8cf6"}
+FROZEN = {1: "458dde0e2cdc83fb", 2: "04dd5e554aa321c1", 3: "fca83a59a5ca8cf6", 4: "8dd255e11dd8c6d4"}
 
 
 @pytest.fixture
