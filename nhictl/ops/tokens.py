@@ -80,4 +80,6 @@ def everything(
         whose = agents.find(house, agent, below).name if agent else None
         rows = work.tokens(house.db, tasks.find(house, task, below).id if task else None, below)
         found = [_to_json(house, row, now, below) for row in rows]
-    return [t for t in found if (whose is None or whose in (t["agent"], *t["act"])) and (not live or t["state"] == "live")]
+    return [
+        t for t in found if (whose is None or whose in (t["agent"], *t["act"])) and (not live or t["state"] == "live")
+    ]

@@ -48,7 +48,7 @@ POLICY: Final[dict[str, Any]] = {
             "match": {"tools": ["a.write"]},
             "when": {"task.delegation_depth": {"gt": 2}},
         },
-        {"id": "LOW", "effect": "forbid", "match": {"agents": ["two"], "tools": ["a.drop"]}},
+        {"id": "LOW", "effect": "forbid", "match": {"agents": ["two"], "tools": ["a.mail"]}},
         {"id": "HIGH", "effect": "forbid", "match": {"agents": ["boss"], "tools": ["a.drop"]}},
     ],
 }

@@ -253,6 +253,10 @@ def test_policy_is_asked_about_everybody_in_the_chain(home: Chain) -> None:
     denied = home.verify(wide[0].token, "a.drop", {})
     assert (denied.reason, denied.decision and denied.decision["rules"]) == ("forbidden", ["HIGH"])
     assert "agent `boss`" in denied.message
+    mail = home.root(home.task("a.mail")).token
+    one, two = (home.made(mail, name, "a.mail").token for name in ("one", "two"))
+    assert home.verify(one, "a.mail", {"to": "x"}).valid
+    assert (home.verify(two, "a.mail", {"to": "x"}).decision or {})["rules"] == ["LOW"], "the delegate may not itself"
     said = home.verify(found[3].token).decision or {}
     assert said["rules"] == ["P"]
 
