@@ -7,13 +7,13 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         '') words='init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
-        'token') words='issue exchange verify inspect revoke list show' ;;
+        'token') words='issue exchange delegate verify inspect revoke list show' ;;
         'credential') words='list revoke' ;;
         'trust') words='publish add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
-        'crypto') words='jws-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
 }
@@ -32,14 +32,15 @@ _nhictl_options() { # all options of a verb
         'agent suspend') words='--instance --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'agent resume') words='--instance --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'agent retire') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'task open') words='--agent --intent --purpose --for --allow --scope --deadline --max-tokens --max-calls --instance --delegate-to --max-depth --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'task list') words='--agent --ci-run --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'task show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'task close') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'task kill') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token issue') words='--task --audience --ttl --instance --uses --profile --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token issue') words='--task --audience --ttl --instance --uses --profile --bind --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token exchange') words='--trust --intent --audience --subject-token-file --subject-token-env --purpose --allow --ttl --deadline --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token delegate') words='--to --allow --bind --parent-file --ttl --audience --instance --uses --dpop-proof --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --dpop-proof --htm --htu --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --instance --kid --principal --issued --ci-run --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --ci-run --live --revoked-by --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -67,6 +68,7 @@ _nhictl_options() { # all options of a verb
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwk-thumbprint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -98,18 +100,20 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'agent suspend':--instance | 'agent suspend':--reason) kind=text ;;
         'agent resume':--instance | 'agent resume':--reason) kind=text ;;
         'agent retire':--reason) kind=text ;;
-        'task open':--agent | 'task open':--intent | 'task open':--purpose | 'task open':--for | 'task open':--allow | 'task open':--deadline | 'task open':--max-tokens | 'task open':--max-calls | 'task open':--instance) kind=text ;;
+        'task open':--agent | 'task open':--intent | 'task open':--purpose | 'task open':--for | 'task open':--allow | 'task open':--deadline | 'task open':--max-tokens | 'task open':--max-calls | 'task open':--instance | 'task open':--delegate-to | 'task open':--max-depth) kind=text ;;
         'task open':--scope) kind=file ;;
         'task list':--agent | 'task list':--ci-run | 'task list':--at) kind=text ;;
         'task show':--at) kind=text ;;
         'task close':--reason) kind=text ;;
         'task kill':--reason) kind=text ;;
-        'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses) kind=text ;;
+        'token issue':--task | 'token issue':--audience | 'token issue':--ttl | 'token issue':--instance | 'token issue':--uses | 'token issue':--bind) kind=text ;;
         'token issue':--profile) kind='is at+jwt jwt-svid' ;;
         'token exchange':--trust | 'token exchange':--intent | 'token exchange':--audience | 'token exchange':--subject-token-env | 'token exchange':--purpose | 'token exchange':--allow | 'token exchange':--ttl | 'token exchange':--deadline) kind=text ;;
         'token exchange':--subject-token-file) kind=file ;;
-        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
-        'token verify':--token-file | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
+        'token delegate':--to | 'token delegate':--allow | 'token delegate':--bind | 'token delegate':--ttl | 'token delegate':--audience | 'token delegate':--instance | 'token delegate':--uses) kind=text ;;
+        'token delegate':--parent-file | 'token delegate':--dpop-proof) kind=file ;;
+        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--htm | 'token verify':--htu | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
+        'token verify':--token-file | 'token verify':--dpop-proof | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
         'token verify':--profile) kind='is at+jwt jwt-svid' ;;
         'token inspect':--token-file) kind=file ;;
         'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--instance | 'token revoke':--kid | 'token revoke':--principal | 'token revoke':--issued | 'token revoke':--ci-run | 'token revoke':--reason) kind=text ;;
@@ -144,6 +148,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--keys) kind=file ;;
         'audit replay':--view) kind='is timeline tree' ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
+        'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
+        'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
         'crypto jwks-lint':--batch) kind=file ;;
         'crypto jwk-thumbprint':--batch) kind=file ;;
         'crypto spiffe-id':--batch) kind=file ;;
@@ -190,6 +196,7 @@ _nhictl_argument() { # what the argument of that number is
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
         'crypto jws-verify':0) kind=file ;;
+        'crypto dpop-verify':0) kind=file ;;
         'crypto jwks-lint':0) kind=file ;;
         'crypto jwk-thumbprint':0) kind=file ;;
         'crypto spiffe-id':0) kind=text ;;

@@ -51,6 +51,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
         {
             "issue": Verb("token.issue", "issue a short-lived token for a task and print it"),
             "exchange": Verb("token.exchange", "exchange a CI job's own token for a task and its token"),
+            "delegate": Verb("token.delegate", "make a narrower token for another agent out of a token"),
             "verify": Verb("token.verify", "verify a token, and whether it allows a call"),
             "inspect": Verb("token.inspect", "decode a token; proves nothing"),
             "revoke": Verb("token.revoke", "revoke tokens; the next check refuses them"),
@@ -113,6 +114,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
         "check keys, signatures and names by themselves",
         {
             "jws-verify": Verb("crypto.jws_verify", "check a signature against one public key"),
+            "dpop-verify": Verb("crypto.dpop_verify", "check a DPoP proof of possession"),
             "jwks-lint": Verb("crypto.jwks_lint", "find what is wrong with a set of public keys"),
             "jwk-thumbprint": Verb("crypto.jwk_thumbprint", "print the thumbprint of a public key"),
             "spiffe-id": Verb("crypto.spiffe_id", "check a SPIFFE ID"),

@@ -104,6 +104,35 @@ def _list_in(value: Any) -> Any:
     return value["status_list"] if isinstance(value, dict) and "status_list" in value else value
 
 
+def verify_dpop(
+    proof: bytes, method: str, address: str, now_us: int, token: bytes | None = None, jkt: str | None = None
+) -> dict[str, Any]:
+    """Whether a DPoP proof holds for a request at a moment, by the key `jkt` and with `token` where those are given."""
+    from nhictl.core.token import dpop
+    from nhictl.core.token.verdict import RejectedError
+
+    try:
+        found = dpop.check(proof, dpop.Asked(method, address), now_us, token=token, jkt=jkt)
+    except RejectedError as e:
+        return _no(e.reason, e.message)
+    return {"valid": True, "reason": "valid", "jkt": found.jkt}
+
+
+def verify_dpop_line(line: dict[str, Any], now_us: int) -> dict[str, Any]:
+    """A batch line `{"proof","htm","htu"}`, with `jkt`, `token` and `at` where they are wanted."""
+    from nhictl.ops.reading import moment
+
+    more: dict[str, Any] = {name: line.get(name) for name in ("jkt", "token", "at")}
+    for name, value in more.items():
+        if not isinstance(value, str | None):
+            raise InputError(f"`{name}` has to be a string", code="invalid_request_line")
+    plain = {name: value for name, value in line.items() if name not in more}
+    proof, method, address = _members(plain, proof=str, htm=str, htu=str)
+    at_us = now_us if more["at"] is None else moment("at", more["at"], now_us)
+    token = more["token"].encode() if more["token"] is not None else None
+    return verify_dpop(proof.encode(), method, address, at_us, token, more["jkt"])
+
+
 def status_list_line(line: dict[str, Any]) -> dict[str, Any]:
     """A batch line `{"list","idx"}`, or `{"encode","bits"}`."""
     if "encode" in line:

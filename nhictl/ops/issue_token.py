@@ -12,7 +12,7 @@ from nhictl.core import strict_json, times
 from nhictl.core.identity import spiffe
 from nhictl.core.token import b64, jws, profile
 from nhictl.errors import ConflictError, InputError, UnsafeError
-from nhictl.ops import agents, instances, policies, tasks
+from nhictl.ops import agents, binding, instances, policies, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
@@ -47,16 +47,17 @@ def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
 
 def issue_token(
     house: House, task: str, audience: str, *, ttl_s: int | None = None, instance: str | None = None,
-    uses: int | None = None, kind: str = profile.AT_JWT,
+    uses: int | None = None, kind: str = profile.AT_JWT, bind: str | None = None,
 ) -> tuple[Issued, Head]:  # fmt: skip
     """Issue a token of profile `kind` and return it with the log head after its record.
 
     NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive or frozen agent, another or
     a suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
-    so that a verifier far away, who sees the token alone, does not trust an agent longer than we do.
+    so that a verifier far away, who sees the token alone, does not trust an agent longer than we do. `bind` is the
+    thumbprint of a key, or `agent` for the agent's own.
     """
     try:
-        return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind), task))
+        return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind, bind), task))
     except ConflictError as e:
         if e.code == "lease_lost":
             from nhictl.ops import leases
@@ -65,16 +66,18 @@ def issue_token(
         if e.code != "key_changed":
             raise
     # a rotation came between the look and the lock: the new key signs
-    return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind), task))
+    return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind, bind), task))
 
 
 def issuing(
     house: House, audience: str, ttl_s: int | None = None, instance: str | None = None, uses: int | None = None,
-    kind: str = profile.AT_JWT,
+    kind: str = profile.AT_JWT, bind: str | None = None,
 ) -> Callable[[str, Act], Issued]:  # fmt: skip
     """The part of an act that issues a token for a task, with the signing key opened now; InputError (2) for no token."""
     check_audience(audience)
-    longest = profile.MAX_TTL_S[profile.known(kind)]
+    longest = profile.MAX_TTL_S[profile.known(kind)] if bind is None else profile.MAX_BOUND_TTL_S
+    if bind is not None and kind != profile.AT_JWT:
+        raise InputError(f"a token of profile {kind} is bound to no key", code="usage")
     if ttl_s is not None and not 1 <= ttl_s <= longest:
         raise InputError(f"a token of profile {kind} lives 1 to {longest} s", code="invalid_ttl")
     if uses is not None and not 1 <= uses <= MAX_USES:
@@ -98,7 +101,8 @@ def issuing(
         grant = profile.Grant(
             meta["issuer"], spiffe.agent_id(meta["trust_domain"], agent.name), agent.name, audience, issued, expires,
             b64.encode(jti), row.name, row.instance, doc["scope"], policies.active_digest(act.house), doc["principal"],
-            act.head().to_json(seq=False),
+            act.head().to_json(seq=False), doc.get("delegation"),
+            None if bind is None else binding.thumbprint(bind, agent), uses=uses,
         )  # fmt: skip
         body = profile.svid_claims(grant) if kind == profile.JWT_SVID else profile.claims(grant)
         token = jws.sign(profile.header(key.kid, kind), strict_json.dumps(body).encode(), private)
@@ -106,6 +110,8 @@ def issuing(
         ext: dict[str, Any] = {"aud": audience, "exp": expires, "kid": key.kid, "profile": kind}
         if uses is not None:
             ext["uses"] = uses
+        if grant.jkt is not None:
+            ext["jkt"] = grant.jkt
         seq = act.record(
             "token.issued", task_row=row.id, agent=agent.name, inst=row.instance, task=row.name, jti=grant.jti,
             tok="sha256:" + digest.hex(), ext=ext,

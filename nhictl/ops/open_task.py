@@ -10,6 +10,7 @@ from nhictl.core import strict_json, times
 from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
 from nhictl.core.policy.box import Box
+from nhictl.core.token.delegation import MAX_DEPTH, permission
 from nhictl.errors import InputError
 from nhictl.ops import agents, frozen, instances, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
@@ -21,11 +22,14 @@ MAX_DEADLINE_S: Final = 30 * 86400
 DEFAULT_TOKENS: Final = 100
 MAX_TEXT: Final = 500
 MAX_BOXES: Final = 64
+MAX_DELEGATES: Final = 16
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class Order(NamedTuple):
-    """What is asked for. `principal` is on whose behalf: it grants nothing."""
+    """What is asked for. `principal` is on whose behalf: it grants nothing. `delegates` may be handed parts of it, and hand
+    parts on among themselves, `max_depth` times over.
+    """
 
     agent: str
     intent: str
@@ -36,6 +40,8 @@ class Order(NamedTuple):
     max_tokens: int = DEFAULT_TOKENS
     max_calls: int | None = None
     instance: str | instances.Instance | None = None
+    delegates: tuple[str, ...] = ()
+    max_depth: int = 1
 
 
 def new_name(random: bytes) -> str:
@@ -57,6 +63,10 @@ def check(order: Order) -> None:
         )
     if not 0 < order.deadline_s <= MAX_DEADLINE_S:
         raise InputError(f"a deadline is at most {times.duration(MAX_DEADLINE_S)} away", code="invalid_deadline")
+    if not 1 <= order.max_depth <= MAX_DEPTH:
+        raise InputError(f"--max-depth {order.max_depth} is not 1 to {MAX_DEPTH}", code="usage")
+    if len(order.delegates) > MAX_DELEGATES:
+        raise InputError(f"a task has at most {MAX_DELEGATES} delegates", code="usage")
     for option, value in (("--max-tokens", order.max_tokens), ("--max-calls", order.max_calls)):
         if value is not None and not 1 <= value <= 1_000_000_000:
             raise InputError(f"{option} {value} is not 1 to 1000000000", code="usage")
@@ -95,13 +105,21 @@ def opening(
         }  # fmt: skip
         if ci is not None:
             doc["ci"] = ci
+        if order.delegates:
+            doc["delegation"] = _delegation(act, order, row.name)
         task = work.add_task(act.db, name, row.id, instance.id, act.seq, strict_json.dumps(doc))
         sealed = {"purpose": order.purpose, "scope": scope}
         if order.principal:
             sealed["principal"] = order.principal
-        ext = {"intent": order.intent, "deadline": times.rfc3339(deadline), "max_tokens": order.max_tokens}
+        ext: dict[str, Any] = {
+            "intent": order.intent,
+            "deadline": times.rfc3339(deadline),
+            "max_tokens": order.max_tokens,
+        }
         if order.max_calls is not None:
             ext["max_calls"] = order.max_calls
+        if order.delegates:
+            ext["delegation"] = doc["delegation"]
         if instance.source != "given":
             ext["instance_from"] = instance.source
         digest = "sha256:" + sha256(content.canonical(scope)).hexdigest()
@@ -121,3 +139,12 @@ def opening(
         return tasks.to_json(act.house, opened, act.now_us)
 
     return decide
+
+
+def _delegation(act: Act, order: Order, own: str) -> dict[str, Any]:
+    """Whom the task's tokens may be delegated to, as every entry of them says it; NotFoundError (4) for an unknown agent."""
+    domain = act.house.meta["trust_domain"]
+    names = dict.fromkeys(agents.find(act.house, name).name for name in order.delegates)
+    if own in names:
+        raise InputError(f"`{own}` cannot be its own delegate", code="usage")
+    return permission(order.max_depth, [spiffe.agent_id(domain, name) for name in names])

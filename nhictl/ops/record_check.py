@@ -14,7 +14,10 @@ from nhictl.store import work
 
 def count(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
     """Take the use and the call, decided by rows affected; the last thing that can refuse."""
-    if seen.token is not None and seen.token.uses is not None and not work.use_once(act.db, seen.token.id):
+    limited = seen.lineage.uses if seen.lineage is not None else ()
+    if seen.lineage is None and seen.token is not None and seen.token.uses is not None:
+        limited = (seen.token.id,)
+    if not all(work.use_once(act.db, token) for token in limited):
         return Verdict("uses_exhausted", 18, source="store")
     if asked.tool is not None and seen.task is not None:
         work.count_call(act.db, seen.task.id, None)
@@ -30,7 +33,10 @@ def record(act: Act, asked: Question, verdict: Verdict, seen: Seen, apart: str) 
     fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}
     known = seen.token is not None and seen.claims is not None
     if known and seen.task is not None and seen.token is not None and seen.agent is not None:
-        fields |= {"agent": seen.agent.name, "inst": seen.token.instance, "task": seen.task.name}
+        who = seen.holder or seen.agent
+        if seen.lineage is not None:
+            ext["act"] = seen.lineage.names
+        fields |= {"agent": who.name, "inst": seen.token.instance, "task": seen.task.name}
         fields["jti"] = b64.encode(seen.token.jti)
     dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
     if seen.decision is not None:

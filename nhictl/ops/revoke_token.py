@@ -6,12 +6,13 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import b64
 from nhictl.errors import NotFoundError
-from nhictl.ops import selectors, standing, tokens
+from nhictl.ops import lineage, selectors, standing, tokens
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.selectors import Selector
 from nhictl.store import agents as agent_table
-from nhictl.store import cuts, sqlite, work
+from nhictl.store import cuts, delegations, sqlite, work
+from nhictl.store.cuts import Cut
 
 __all__ = ["Revoked", "Selector", "revoke"]
 
@@ -27,6 +28,10 @@ class Revoked(NamedTuple):
     tokens: list[str]
     live: int = 0
     ext: dict[str, Any] | None = None
+
+    def also(self, jtis: list[str]) -> Revoked:
+        """With the tokens that ended along with them: made from one of them, or handed to the agent."""
+        return self._replace(total=self.total + len(jtis), tokens=[*self.tokens, *jtis][:SHOWN])
 
     def bounds(self) -> dict[str, Any]:
         """The times of issue that were used, as `{"issued":{"from","to"}}`; null if the selector has none."""
@@ -46,42 +51,67 @@ def revoke(
     named = selector.kind() in ("jti", "token")
     if dry_run:
         with sqlite.guarded("read the tokens"):
-            found = _named(house, selector, house.clock())[0] if named else _cut(house, selector, house.clock())[0]
-            return found, None
+            now_us = house.clock()
+            if named:
+                found, row = _named(house, selector, now_us)
+                return found.also([b64.encode(each.jti) for each in _below(house, row, now_us)]), None
+            found, chosen = _cut(house, selector, now_us)
+            return found.also([b64.encode(each.jti) for each in _held(house, chosen.cut, now_us)]), None
     sealed = {"reason": reason} if reason else {}
 
     def decide(act: Act) -> Revoked:
         if named:
             found, row = _named(act.house, selector, act.now_us)
+            below = _below(act.house, row, act.now_us)
             _one(act, row, found.live, sealed)
-            return found
+            return found.also(_cascade(act, below, sealed, {"cascade": b64.encode(row.jti)}))
         found, chosen = _cut(act.house, selector, act.now_us)
         ext = chosen.ext | {"count": found.total, "live": found.live}
         task_row = chosen.cut.ref if chosen.cut.kind == "task" else None
         seq = act.record(
             "token.revoked", task_row=task_row, sealed=chosen.sealed | sealed or None, ext=ext, **chosen.fields
         )
+        held = _held(act.house, chosen.cut, act.now_us)
         cuts.write(act.db, chosen.cut, seq)
-        return found
+        return found.also(_cascade(act, held, sealed, {"cascade": f"record {seq}"}))
 
     return transact(house, decide, grants=False)
 
 
-def _one(act: Act, row: work.TokenRow, live: int, sealed: dict[str, Any]) -> None:
+def _one(act: Act, row: work.TokenRow, live: int, sealed: dict[str, Any], ext: dict[str, Any] | None = None) -> None:
     task = work.task_by_id(act.db, row.task)
     agent = agent_table.by_id(act.db, task.agent) if task else None
     seq = act.record(
         "token.revoked", task_row=row.task, sealed=sealed or None, agent=agent.name if agent else None,
         inst=row.instance, task=task.name if task else None, jti=b64.encode(row.jti),
-        ext={"selector": "jti", "count": 1, "live": live},
+        ext={"selector": "jti", "count": 1, "live": live} | (ext or {}),
     )  # fmt: skip
     work.revoke(act.db, row.id, seq)
+
+
+def _below(house: House, row: work.TokenRow, now_us: int) -> list[work.TokenRow]:
+    """The tokens that were made from one and that nothing has ended yet."""
+    return [each for each in delegations.descendants(house.db, row.id, now_us) if not lineage.ended(house, each.id)]
+
+
+def _held(house: House, cut: Cut, now_us: int) -> list[work.TokenRow]:
+    """What an agent that is cut off holds of other agents' tasks: that ends too."""
+    if cut.kind != "agent":
+        return []
+    return [each for each in delegations.held(house.db, cut.ref, now_us) if not lineage.ended(house, each.id)]
+
+
+def _cascade(act: Act, rows: list[work.TokenRow], sealed: dict[str, Any], ext: dict[str, Any]) -> list[str]:
+    """End each of these with a record of its own, and return their jti: nobody has to guess what went with what."""
+    for row in rows:
+        _one(act, row, 1, sealed, ext)
+    return [b64.encode(row.jti) for row in rows]
 
 
 def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, selectors.Chosen]:
     chosen = selectors.choose(house, selector)
     count = standing.count(house, chosen.cut, now_us)
-    if not count.standing:
+    if not count.standing and not _held(house, chosen.cut, now_us):
         before = cuts.newest(house.db, chosen.cut)
         already = "" if before is None else f": cut off already by record {before}"
         raise NotFoundError(f"{chosen.name} has no token to end{already}", code="nothing_matched")

@@ -43,6 +43,7 @@ def to_json(house: House, row: work.TaskRow, at_us: int, below: int = LATEST) ->
         "purpose": doc["purpose"],
         "principal": doc["principal"],
         "scope": doc["scope"],
+        "delegation": doc.get("delegation"),
         "deadline": times.rfc3339(doc["deadline_us"]),
         "max_tokens": doc["max_tokens"],
         "max_calls": doc["max_calls"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhictl.core.identity import spiffe
 from nhictl.core.token import b64, compact, profile, state
@@ -11,6 +11,9 @@ from nhictl.ops import agents, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, work
+
+if TYPE_CHECKING:
+    from nhictl.ops.lineage import Lineage
 
 
 class Question(NamedTuple):
@@ -24,6 +27,8 @@ class Question(NamedTuple):
     context: dict[str, Any] | None = None
     at_us: int | None = None
     kind: str = profile.AT_JWT
+    proof: tuple[bytes, str, str] | None = None
+    """A DPoP proof, and the method and address it has to be for."""
 
 
 class Seen:
@@ -35,6 +40,12 @@ class Seen:
         self.task: work.TaskRow | None = None
         self.token: work.TokenRow | None = None
         self.decision: dict[str, Any] | None = None
+        self.lineage: Lineage | None = None
+
+    @property
+    def holder(self) -> agent_table.AgentRow | None:
+        """Who acts with the token: the agent of the task, or the one it was delegated to last."""
+        return self.lineage.actors[0] if self.lineage is not None else self.agent
 
 
 def read(
@@ -67,12 +78,17 @@ def read(
         head_ok = _contains(house, mine.get("nhictl", {}).get("log"), row.seq)
         same = same and seen.task is not None and seen.task.name == mine["txn"]
     stopped = seen.agent is not None and belongings.is_suspended(db, seen.agent.id, row.instance, below)
-    return state.Facts(
+    facts = state.Facts(
         agent, "revoked" if revoked else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
         head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
         stopped=row.instance if stopped else None, frozen=_freeze(house, seen.agent, below) if frozen else None,
         lease=_lease(house, seen.task, now_us, below),
     )  # fmt: skip
+    if "act" in mine:
+        from nhictl.ops import lineage
+
+        facts, seen.lineage = lineage.read(house, facts, mine, row, seen.task, now_us, below)
+    return facts
 
 
 def _freeze(house: House, agent: agent_table.AgentRow | None, below: int) -> str | None:

@@ -8,7 +8,7 @@ from nhictl.core import times
 from nhictl.core.ledger import record
 from nhictl.core.token import b64
 from nhictl.errors import NotFoundError
-from nhictl.ops import agents, frozen, tasks
+from nhictl.ops import agents, frozen, lineage, tasks
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, cuts, log, sqlite, work
@@ -28,11 +28,19 @@ def show_row(house: House, row: work.TokenRow, at_us: int, below: int = LATEST) 
     task = work.task_by_id(house.db, row.task)
     agent = agent_table.by_id(house.db, task.agent, below) if task else None
     by = ended_by(house, row, below)
+    above = lineage.of(house, row, at_us, below)
+    if by is None and above is not None:
+        by = above.ended
     state = "revoked" if by is not None else _state(house, row, task, agent, at_us, below)
-    return _to_json(row, state, task.name if task else None, agent.name if agent else None, by)
+    if state == "live" and above is not None and not above.active:
+        state = "actor_not_active"
+    return _to_json(row, state, task.name if task else None, agent.name if agent else None, by, above)
 
 
-def _to_json(row: work.TokenRow, state: str, task: str | None, agent: str | None, by: int | None) -> dict[str, Any]:
+def _to_json(
+    row: work.TokenRow, state: str, task: str | None, agent: str | None, by: int | None,
+    from_token: lineage.Ancestry | None = None,
+) -> dict[str, Any]:  # fmt: skip
     return {
         "jti": b64.encode(row.jti),
         "state": state,
@@ -42,6 +50,8 @@ def _to_json(row: work.TokenRow, state: str, task: str | None, agent: str | None
         "audience": row.audience,
         "issued": times.rfc3339(row.issued * 1_000_000),
         "expires": times.rfc3339(row.expires * 1_000_000),
+        "parent": from_token.parent if from_token else None,
+        "act": from_token.act if from_token else [],
         "uses": row.uses,
         "seq": row.seq,
         "revoked_by": by,
@@ -102,7 +112,9 @@ def everything(
             of_run = set(trusts.tasks_of_run(house.db, ci_run, below))
             rows = [row for row in rows if row.task in of_run]
         found = [show_row(house, row, now, below) for row in rows]
-    return [t for t in found if (whose is None or t["agent"] == whose) and (not live or t["state"] == "live")]
+    return [
+        t for t in found if (whose is None or whose in (t["agent"], *t["act"])) and (not live or t["state"] == "live")
+    ]
 
 
 def revoked_by(house: House, seq: int, *, task: str | None, agent: str | None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from nhictl.ops.house import House
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_token import consume, verify
 
-_TEXTS: Final = ("token", "audience", "tool", "resource", "at", "profile")
+_TEXTS: Final = ("token", "audience", "tool", "resource", "at", "profile", "dpop_proof", "htm", "htu")
 _OBJECTS: Final = ("args", "context")
 
 
@@ -55,4 +55,14 @@ def question(house: House, given: dict[str, Any]) -> Question:
     return Question(
         token[: reading.TOKEN_LIMIT], given["audience"], tool, (given.get("args") or {}) if tool is not None else None,
         given.get("resource"), given.get("context") or {}, at_us, given.get("profile") or profile.AT_JWT,
+        _proof(given),
     )  # fmt: skip
+
+
+def _proof(given: dict[str, Any]) -> tuple[bytes, str, str] | None:
+    text, method, address = (given.get(name) for name in ("dpop_proof", "htm", "htu"))
+    if text is None and method is None and address is None:
+        return None
+    if text is None or method is None or address is None:
+        raise InputError("`dpop_proof`, `htm` and `htu` go together", code="invalid_request_line")
+    return text.encode(), method, address

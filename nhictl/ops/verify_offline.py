@@ -47,7 +47,11 @@ def verify_offline(known: Known, asked: Question, now_us: int) -> Verdict:
         claims.check_times(mine, at_us, asked.kind)
         claims.check_audience(mine, asked.audience)
         _check_subject(mine, issuer.trust_domain)
-        state.check_chain(mine)
+        state.check_chain(mine, issuer.iss, issuer.trust_domain)
+        if "cnf" in mine:
+            from nhictl.ops import possession
+
+            possession.check(None, asked, parsed, at_us, take=False)
         if known.lists or "status" in mine:
             source = "list"
             lists = [status_list.parse(data, issuer) for data in known.lists]

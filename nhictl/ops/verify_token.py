@@ -47,7 +47,7 @@ def _plain(house: House, asked: Question) -> tuple[Verdict, Seen]:
         now = house.clock()
         if asked.at_us is None and _regressed(house, now):
             return Verdict("clock_regressed", 12, message="the clock is behind the newest record"), Seen()
-        return _judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
+        return judge(house, asked, now if asked.at_us is None else asked.at_us, consume=False)
 
     return high_water.checked(house, "read the store", answer)
 
@@ -63,7 +63,7 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
     apart = house.caller() if house.caller is not None else separation.of_caller().kind
 
     def act_on(act: Act) -> Verdict:
-        verdict, seen = _judge(act.house, asked, act.now_us, consume=True)
+        verdict, seen = judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
             verdict = record_check.count(act, asked, verdict, seen)
         elif verdict.reason == "lease_lost" and seen.task is not None:
@@ -94,7 +94,8 @@ def _regressed(house: House, now: int) -> bool:
     return head is not None and now + CLOCK_LEEWAY_US < head.ts
 
 
-def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
+def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
+    """The 20 steps on what one snapshot holds; with `consume` as part of an act."""
     seen = Seen()
     try:
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
@@ -109,7 +110,12 @@ def _judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tupl
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
-        state.check_chain(parsed.claims)
+        state.check_chain(parsed.claims, issuer.iss, issuer.trust_domain)
+        state.check_actors(facts)
+        if "cnf" in parsed.claims:
+            from nhictl.ops import possession
+
+            possession.check(house, asked, parsed, now_us, take=consume)
         state.check_status(facts)
         state.check_uses(facts, consume=consume)
         state.check_task(facts)
@@ -136,6 +142,8 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
         entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
     policy = policies.active(house, below)
     check_details(policy, entries, asked, mine.get("scope", "") if carried else None)
+    for above in seen.lineage.scopes if seen.lineage is not None else ():
+        check_details(policy, above, asked, None)  # a catalogue that changed since must not make a child the wider one
     return policy
 
 
@@ -157,19 +165,32 @@ def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: See
     if seen.agent is None or seen.task is None or seen.claims is None:
         raise RejectedError(20, "invalid_request", "agent or task is unknown")
     doc = json.loads(seen.task.doc)
+    actors = seen.lineage.actors if seen.lineage is not None else ()
     task = {
-        "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": 0,
+        "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": len(actors),
     }  # fmt: skip
     token = {"ttl_s": seen.claims["exp"] - seen.claims["iat"], "bound": "cnf" in seen.claims}
-    request = Request(
-        seen.agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
-        task, token,
-    )  # fmt: skip
-    decision = decide(policy, policies.agent_facts(seen.agent), request)
-    seen.decision = decision.to_json()
-    if not decision.allowed:
-        raise RejectedError(20, decision.reason, decision.message or "")
+    for agent in (seen.agent, *reversed(actors)):  # a delegate may do what all before it may do as well
+        request = Request(
+            agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
+            task, token,
+        )  # fmt: skip
+        decision = decide(policy, policies.agent_facts(agent), request)
+        before, seen.decision = seen.decision, decision.to_json()
+        if not decision.allowed:
+            who = f"agent `{agent.name}`: " if actors else ""
+            raise RejectedError(20, decision.reason, f"{who}{decision.message or ''}".removesuffix(": "))
+        if before is not None:
+            _add(seen.decision, before)
     limit = doc["max_calls"]
     if limit is not None and seen.task.calls >= limit:
         seen.decision = None
         raise RejectedError(20, "limit_exceeded", f"the task has had its {limit} calls")
+
+
+def _add(decision: dict[str, Any], before: dict[str, Any]) -> None:
+    """What the decision on an earlier actor rests on and obliges to, beside that on a later one."""
+    for name in ("rules", "obligations", "classes", "guardrails"):
+        if name in before:
+            mine = decision.setdefault(name, [])
+            mine.extend(one for one in before[name] if one not in mine)

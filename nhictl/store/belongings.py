@@ -9,12 +9,13 @@ from nhictl.store.agents import LATEST
 
 
 def known(db: sqlite3.Connection, agent: int, instance: str) -> bool:
-    """Whether a task or an X.509-SVID of the agent was ever bound to that instance."""
+    """Whether a task or an X.509-SVID of the agent was ever bound to that instance, or a token delegated to it."""
     query = (
         "SELECT 1 FROM task WHERE agent = ? AND instance = ?"
-        " UNION ALL SELECT 1 FROM svid WHERE agent = ? AND instance = ? LIMIT 1"
+        " UNION ALL SELECT 1 FROM svid WHERE agent = ? AND instance = ?"
+        " UNION ALL SELECT 1 FROM delegation d JOIN token t ON t.id = d.token WHERE d.actor = ? AND t.instance = ? LIMIT 1"
     )
-    return db.execute(query, (agent, instance, agent, instance)).fetchone() is not None
+    return db.execute(query, (agent, instance, agent, instance, agent, instance)).fetchone() is not None
 
 
 def is_suspended(db: sqlite3.Connection, agent: int, instance: str, below: int = LATEST) -> bool:

@@ -137,5 +137,15 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         " ended INTEGER, PRIMARY KEY (task, name)) WITHOUT ROWID",
         "CREATE INDEX credential_open ON credential (task) WHERE ended IS NULL",
     ),
+    (
+        # tokens made from tokens: from which, for which agent, how many actors deep, and the boxes of that token
+        "CREATE TABLE delegation (token INTEGER PRIMARY KEY, parent INTEGER NOT NULL, actor INTEGER NOT NULL,"
+        " depth INTEGER NOT NULL, scope TEXT NOT NULL)",
+        "CREATE INDEX delegation_parent ON delegation (parent)",
+        "CREATE INDEX delegation_actor ON delegation (actor)",
+        # proofs of possession that live checks have taken, for as long as they could come again; until is in seconds
+        "CREATE TABLE proof (mark BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX proof_until ON proof (until)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

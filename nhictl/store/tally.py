@@ -13,10 +13,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from nhictl.core.token.claims import LEEWAY_S, MAX_BOUND_LIFETIME_S
+from nhictl.core.token.claims import LEEWAY_S
+from nhictl.core.token.profile import MAX_BOUND_TTL_S
 
 BIG: Final = 1000
-LONGEST_US: Final = (MAX_BOUND_LIFETIME_S + LEEWAY_S) * 1_000_000
+LONGEST_US: Final = (MAX_BOUND_TTL_S + LEEWAY_S) * 1_000_000
 """No token is accepted for longer than this after its issue."""
 
 _ENDS = f"min((t.expires + {LEEWAY_S}) * 1000000, k.deadline)"

@@ -47,10 +47,14 @@ def broken(line: str) -> list[str]:
 HOSTILE_WORDS = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "*", "[a", "\\", '"', "-", "=", "(", "$x["]
 FORMATS = "table json jsonl csv tsv markdown"
 CASES = [
-    ("", "init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest demo completion"),
+    (
+        "",
+        "init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest"
+        " demo completion",
+    ),
     ("to", "token"),
     ("x", ""),
-    ("token ", "issue exchange verify inspect revoke list show"),
+    ("token ", "issue exchange delegate verify inspect revoke list show"),
     ("token re", "revoke"),
     ("nonsense ", ""),
     ("--home /x to", "token"),

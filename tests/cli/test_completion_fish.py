@@ -46,7 +46,7 @@ CASES = {
     "nhictl --json to": "token",
     "nhictl token re": "revoke",
     "nhictl token --json re": "revoke",
-    "nhictl token ": "exchange inspect issue list revoke show verify",
+    "nhictl token ": "delegate exchange inspect issue list revoke show verify",
     "nhictl nonsense ": "",
     "nhictl -o js": "json jsonl",
     "nhictl token list -o js": "json jsonl",

@@ -13,11 +13,12 @@ from nhictl.ops.verify_token import consume, verify
 from tests.ops.token_codes import CODES, DOCUMENTED, REACHABLE, generic
 from tests.ops.token_home import AUDIENCE, Authority, Case, Edit, records
 from tests.ops.token_vectors import VECTORS_OF_THE_TEXT, Vector, header, raw, text
+from tests.ops.token_vectors_bound import BOUND, delegated, prove
 from tests.ops.token_vectors_claims import CLAIMS
 from tests.ops.token_vectors_keys import KEYS
 from tests.ops.token_vectors_state import STATE, UNDECIDED
 
-VECTORS = [*VECTORS_OF_THE_TEXT, *KEYS, *CLAIMS, *STATE]
+VECTORS = [*VECTORS_OF_THE_TEXT, *KEYS, *CLAIMS, *BOUND, *STATE]
 IDS = [f"{v.step}-{v.reason}-{v.name[:40]}" for v in VECTORS]
 
 
@@ -89,6 +90,8 @@ def test_live_gives_the_same_answer_and_one_record(authority: Authority, vector:
 
 
 GOOD = [
+    ("bound to a key, with a proof by it", prove()),
+    ("delegated, with a proof", delegated),
     ("a line feed", text(lambda t: t + b"\n")),
     ("a Windows line end", text(lambda t: t + b"\r\n")),
     ("typ in capitals", header(typ="AT+JWT")),

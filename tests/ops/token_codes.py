@@ -29,11 +29,11 @@ CODES: Final[dict[int, str]] = {
     20: "not_permitted forbidden invalid_request limit_exceeded",
 }
 DOCUMENTED: Final = frozenset((step, code) for step, codes in CODES.items() for code in codes.split())
-_LATER: Final = """key_too_small act_depth actor_not_active pop_required mtls_mismatch jti_replayed frozen
+_LATER: Final = """key_too_small mtls_mismatch jti_replayed frozen
  status_missing status_malformed status_list_unavailable status_list_invalid status_list_expired status_list_stale
  status_index_out_of_range status_unknown_value token_suspended"""
-LATER: Final = frozenset(_LATER.split()) | {code for code in CODES[16].split() if code.startswith("dpop_")}
-"""Codes of what this version does not have yet: RSA keys, delegation, key binding, status lists, freezing."""
+LATER: Final = frozenset(_LATER.split())
+"""Codes of what this version does not have yet: RSA keys, mTLS, status lists, freezing."""
 REACHABLE: Final = frozenset((step, code) for step, code in DOCUMENTED if code not in LATER)
 
 

@@ -208,7 +208,9 @@ class Case:
 
     def question(self) -> Question:
         """The question about the token as it is now."""
-        return question(self.token(), **self.asked)
+        token = self.token()
+        given = {name: value(token.strip()) if callable(value) else value for name, value in self.asked.items()}
+        return question(token, **given)
 
     def verify(self) -> Verdict:
         """Judge it, writing nothing."""

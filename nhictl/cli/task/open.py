@@ -37,6 +37,10 @@ def command(
             "--instance", metavar="ID", help="which running copy; default: this CI job, else this host and session"
         ),
     ] = None,
+    delegate_to: Annotated[
+        str | None, typer.Option("--delegate-to", metavar="A[,A…]", help="agents its tokens may be handed to")
+    ] = None,
+    max_depth: Annotated[int, typer.Option("--max-depth", metavar="N", help="how often they may be handed on")] = 1,
 ) -> Result:
     r"""Open a task and print its id. Its tokens can never leave the scope given here.
 
@@ -45,6 +49,8 @@ def command(
     Example: TASK=$(nhictl task open --agent pay-bot --intent pay-invoice --purpose "invoice 118" --deadline 15m \
     --allow 'pay.send?args.amount<=500&args.currency=EUR')
     """
+    if delegate_to is None and max_depth != 1:
+        raise InputError("--max-depth goes with --delegate-to", code="usage")
     if bool(allow) == (scope is not None):
         raise InputError("give --allow BOX once or more, or --scope FILE", code="usage")
     house = session().house()
@@ -53,7 +59,7 @@ def command(
     boxes = reading.boxes(policy, allow or [], file)
     order = Order(
         agent, intent, purpose, boxes, principal, reading.seconds("--deadline", deadline) if deadline else DEFAULT_DEADLINE_S,
-        max_tokens, max_calls, instance,
+        max_tokens, max_calls, instance, tuple((delegate_to or "").split(",")) if delegate_to else (), max_depth,
     )  # fmt: skip
     task, head = open_task(house, order)
     return Result("nhictl.task/v1", {"task": task, "log": head.to_json()}, plain=task["id"])

@@ -10,6 +10,7 @@ from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
+from nhictl.cli.token.bind import ProofFile, proof_of
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
 from nhictl.ops.token_facts import Question
@@ -35,6 +36,9 @@ def command(
     profile: Annotated[
         str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it has to be")
     ] = "at+jwt",
+    dpop_proof: ProofFile = None,
+    htm: Annotated[str | None, typer.Option("--htm", metavar="M", help="the method the proof has to be for")] = None,
+    htu: Annotated[str | None, typer.Option("--htu", metavar="U", help="the address the proof has to be for")] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="without the authority: by its keys and status lists alone")
     ] = False,
@@ -57,16 +61,19 @@ def command(
     """Verify a token, and with --tool whether it allows that call. Exit 0 valid, 1 refused, 3 cannot be decided.
 
     Without --consume nothing is written, and the answer says so. For a jwt-svid the task's scope decides about a call.
-    With --offline no home is needed: a revocation is seen through a status list only, as of that list's moment.
-    A line of --batch is {"token","audience","tool","args","resource","context","at","profile","consume"}.
+    A token that is bound to a key takes a --dpop-proof, and a live check takes each proof once. With --offline no home is
+    needed: a revocation is seen through a status list only, as of that list's moment.
+    A line of --batch is {"token","audience","tool","args","resource","context","at","profile","consume","dpop_proof","htm",
+    "htu"}.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
     far = (jwks, issuer, status_list, max_stale)
     if batch is not None:
-        if any((offline, arg, tool, resource, context, token_file != "-", *far)):  # noqa: S105  # a file's name
+        if any((offline, arg, tool, dpop_proof, htm, htu, resource, context, token_file != "-", *far)):  # noqa: S105  # a file's name
             raise InputError("--batch goes with --audience, --profile, --at and --consume only", code="usage")
         return _batch(batch, {"audience": audience, "profile": profile, "at": at, "consume": live or None})
+    shown = _proof(dpop_proof, htm, htu, token_file)
     if audience is None:
         raise InputError("missing option `--audience`", code="usage", hint="nhictl token verify --help")
     if tool is None and (arg or resource is not None or context):
@@ -81,12 +88,14 @@ def command(
     body: dict[str, Any]
     if offline:
         given = reading.arguments(None, tool, pairs("--arg", arg)) if tool and arg else {}
-        asked = Question(data, audience, tool, given, resource, None, session().at(at), profile)
+        asked = Question(data, audience, tool, given, resource, None, session().at(at), profile, shown)
         body, code = _offline(asked, jwks or "", issuer or "", status_list or [], max_stale or "60s")
         return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
     house = session().house()
     claimed = reading.context(pairs("--context", context))
-    question = Question(data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile)
+    question = Question(
+        data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown
+    )
     if live:
         verdict, head = consume(house, question)
         body = {**verdict.to_json(), "recorded": True, "log": head.to_json()}
@@ -96,6 +105,17 @@ def command(
     if at is not None:
         body["hypothetical"] = True
     return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), verdict.exit)
+
+
+def _proof(name: str | None, htm: str | None, htu: str | None, token_file: str) -> tuple[bytes, str, str] | None:
+    if name is None and htm is None and htu is None:
+        return None
+    text = proof_of(name) if name != token_file else None
+    if text is None or htm is None or htu is None:
+        raise InputError(
+            "--dpop-proof FILE, --htm M and --htu U go together, and not both token and proof from stdin", code="usage"
+        )
+    return text, htm, htu
 
 
 def _batch(name: str, defaults: dict[str, Any]) -> Reply:

@@ -105,6 +105,8 @@ class _OwnTree:
         parent = event.parent_delegation
         if parent is None:
             return self._task(event)
+        if parent in self.tokens:  # our own records link a token to a token
+            return self.tokens[parent]
         if parent not in self.delegations:
             self.delegations[parent] = node = Node(("?", "delegation", parent))
             self._task(event).children.append(node)

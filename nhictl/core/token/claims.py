@@ -6,11 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import jws
 from nhictl.core.token.compact import Parsed
-from nhictl.core.token.profile import AT_JWT, JWT_SVID, MAX_TTL_S
+from nhictl.core.token.profile import AT_JWT, JWT_SVID, MAX_BOUND_TTL_S, MAX_TTL_S
 from nhictl.core.token.verdict import RejectedError
 
 LEEWAY_S: Final = 30
-MAX_BOUND_LIFETIME_S: Final = 14400
 _LAST_SECOND: Final = 253402300799
 _Kinds = tuple[tuple[str, type], ...]
 _REQUIRED: Final[dict[str, _Kinds]] = {
@@ -116,7 +115,7 @@ def check_times(claims: dict[str, Any], now_us: int, kind: str = AT_JWT, leeway_
         raise RejectedError(12, "iat_in_future", f"by {iat - now_us // 1_000_000} s")
     if iat > exp:
         raise RejectedError(12, "exp_before_iat")
-    longest = MAX_BOUND_LIFETIME_S if kind == AT_JWT and "cnf" in claims else MAX_TTL_S[kind]
+    longest = MAX_BOUND_TTL_S if kind == AT_JWT and "cnf" in claims else MAX_TTL_S[kind]
     if exp - iat > longest:
         raise RejectedError(12, "lifetime_too_long", f"{exp - iat} s, at most {longest}")
 

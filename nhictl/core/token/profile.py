@@ -18,10 +18,16 @@ DETAIL: Final = "nhictl_resource_access"
 DEFAULT_TTL_S: Final = 300
 MAX_TTL_S: Final = {AT_JWT: 3600, JWT_SVID: 300}
 """The longest life of a bearer token, by profile."""
+MAX_BOUND_TTL_S: Final = 14400
+"""The longest life of a token that is bound to a key."""
 
 
 class Grant(NamedTuple):
-    """What goes into a token. Times in seconds; `scope` is the task's boxes in mapping form; `head` the log head before it."""
+    """What goes into a token. Times in seconds; `scope` is the task's boxes in mapping form; `head` the log head before it.
+
+    `delegation` is what every entry says of being handed on; `jkt` the key it is bound to; `act` and `parent` are of a
+    delegated token: its chain of actors, and the jti it was made from. `agent` is who holds it.
+    """
 
     issuer: str
     subject: str
@@ -36,6 +42,11 @@ class Grant(NamedTuple):
     policy: str | None
     principal: str | None
     head: dict[str, Any]
+    delegation: dict[str, Any] | None = None
+    jkt: str | None = None
+    act: dict[str, Any] | None = None
+    parent: str | None = None
+    uses: int | None = None
 
 
 def known(kind: str) -> str:
@@ -52,8 +63,8 @@ def header(kid: str, kind: str = AT_JWT) -> dict[str, str]:
     return {"alg": "ES256", "typ": "JWT" if kind == JWT_SVID else AT_JWT, "kid": kid}
 
 
-def details(scope: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Boxes as `authorization_details`: tools are actions, conditions are constraints."""
+def details(scope: list[dict[str, Any]], delegation: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Boxes as `authorization_details`: tools are actions, conditions are constraints; how each may be handed on."""
     found = []
     for box in scope:
         entry: dict[str, Any] = {"type": DETAIL, "actions": box["tools"]}
@@ -61,6 +72,8 @@ def details(scope: list[dict[str, Any]]) -> list[dict[str, Any]]:
             entry["resource"] = box["resource"]
         if box.get("when"):
             entry["constraints"] = box["when"]
+        if delegation is not None:
+            entry["delegation"] = delegation
         found.append(entry)
     return found
 
@@ -86,7 +99,16 @@ def claims(grant: Grant) -> dict[str, Any]:
         own["policy"] = grant.policy
     if grant.principal is not None:
         own["principal"] = grant.principal
+    if grant.uses is not None:
+        own["uses"] = grant.uses  # so that a verifier far away knows that it cannot decide
     own["log"] = grant.head
+    more: dict[str, Any] = {}
+    if grant.act is not None:
+        more["act"] = grant.act
+    if grant.jkt is not None:
+        more["cnf"] = {"jkt": grant.jkt}
+    if grant.parent is not None:
+        own["parent_jti"] = grant.parent
     return {
         "iss": grant.issuer,
         "sub": grant.subject,
@@ -99,7 +121,8 @@ def claims(grant: Grant) -> dict[str, Any]:
         "txn": grant.task,
         "sub_profile": "ai_agent",
         "scope": " ".join(tools),
-        "authorization_details": details(grant.scope),
+        "authorization_details": details(grant.scope, grant.delegation),
+        **more,
         "nhictl": own,
     }
 

@@ -1,7 +1,7 @@
 """Steps 14 to 19: what the issuing authority knows about agent, token and task at the moment asked about.
 
-Facts come in as a value; nothing here reads a store. What this version cannot decide it refuses by name: delegation
-(`act`) and key binding (`cnf`) are never skipped.
+Facts come in as a value; nothing here reads a store. What this version cannot decide it refuses by name: a chain of
+actors (`act`) and key binding (`cnf`) are never skipped.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Facts(NamedTuple):
     stopped: str | None = None
     frozen: str | None = None
     lease: str | None = None
+    actors: tuple[tuple[str, str], ...] = ()
+    """Of a delegated token: who acts and acted, each with the word for its state, the current one first."""
 
 
 def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> None:
@@ -50,14 +52,21 @@ def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> No
         raise RejectedError(14, "agent_suspended", f"its instance `{facts.stopped}` is suspended")
 
 
-def check_chain(claims: dict[str, Any]) -> None:
-    """Steps 15 and 16, as far as this version goes."""
+def check_chain(claims: dict[str, Any], issuer: str, trust_domain: str) -> None:
+    """Step 15, as far as the token says: a chain of actors as we make them."""
     if "act" in claims:
-        raise RejectedError(15, "act_malformed", "delegated tokens are not supported yet")
+        from nhictl.core.token import delegation
+
+        delegation.chain(claims, issuer, trust_domain)
     if "may_act" in claims:
-        raise RejectedError(15, "may_act_violation", "delegated tokens are not supported yet")
-    if "cnf" in claims:
-        raise RejectedError(16, "cnf_unsupported", "key-bound tokens are not supported yet")
+        raise RejectedError(15, "may_act_violation", "who may act is not said this way here")
+
+
+def check_actors(facts: Facts) -> None:
+    """Step 15, as far as the store knows: everybody in the chain is active, not the current actor alone."""
+    for name, state in facts.actors:
+        if state != "active":
+            raise RejectedError(15, "actor_not_active", f"`{name}` is {state}")
 
 
 def check_status(facts: Facts) -> None:

@@ -18,7 +18,19 @@ from nhictl.ops.publish_trust import TURN
 from nhictl.store import ballast, custody, files, keys, lease
 
 CUSTODY_FILES: Final = (keys.KEK_FILE, custody.TURN, key_custody.TURN)
-KNOWN: Final = (*CUSTODY_FILES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, TURN, FILE, ballast.NAME, lease.FOLDER, credentials.FILE)
+_OURS: Final = (ballast.NAME, lease.FOLDER, credentials.FILE)
+KNOWN: Final = (
+    *CUSTODY_FILES,
+    DATABASE,
+    f"{DATABASE}-wal",
+    f"{DATABASE}-shm",
+    LOCK,
+    TURN,
+    FILE,
+    ballast.NAME,
+    lease.FOLDER,
+    credentials.FILE,
+)
 COPIES: Final = ("before-schema-*.db", "before-restore-*.db")
 LEFT_OVER: Final = ("*.unfinished", ".restore-*", ".init-*", ".nhictl-init-*")
 """What a process leaves that was killed while it migrated, restored or initialised."""

@@ -101,7 +101,7 @@ def judge(facts: state.Facts) -> tuple[int, str]:
     """Steps 14 to 19 as verification takes them."""
     try:
         state.check_subject({"sub": "spiffe://example.org/agent/a"}, "example.org", facts)
-        state.check_chain({})
+        state.check_chain({}, ISSUER, "example.org")
         state.check_status(facts)
         state.check_uses(facts, consume=False)
         state.check_task(facts)
