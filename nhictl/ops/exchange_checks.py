@@ -143,7 +143,7 @@ def _request(case: Case) -> None:
     request.check_intent(case.trust, asked.intent)
     request.check_audience(case.trust, asked.audience)
     request.check_lengths(case.trust, asked.ttl_s, asked.deadline_s)
-    case.scope = request.granted(case.trust, asked.allow, _ceiling(case) if asked.allow else ())
+    case.scope = request.granted(case.trust, asked.allow, _ceiling(case) if asked.allow else (), case.policy)
 
 
 def _ceiling(case: Case) -> tuple[Box, ...]:

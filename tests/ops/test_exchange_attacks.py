@@ -208,6 +208,7 @@ def test_a_request_the_trust_does_not_cover(home: Exchange, reason: str, asked: 
         {"ttl_s": 300, "deadline_s": 1800},
         {"allow": ["deploy.status"]},
         {"allow": ["deploy.run?args.env=staging|prod"]},
+        {"allow": ["deploy.run?args.env=prod"]},
         {"allow": ["deploy.status", "deploy.run?args.env=prod|staging"], "purpose": "release 7"},
     ],
 )
