@@ -31,7 +31,8 @@ def show_row(house: House, row: work.TokenRow, at_us: int, below: int = LATEST) 
     above = lineage.of(house, row, at_us, below)
     if by is None and above is not None:
         by = above.ended
-    state = "revoked" if by is not None else _state(house, row, task, agent, at_us, below)
+    first = row if above is None else row._replace(instance=above.instance)  # the copy of the task's agent that counts
+    state = "revoked" if by is not None else _state(house, first, task, agent, at_us, below)
     if state == "live" and above is not None and not above.active:
         state = "actor_not_active"
     return _to_json(row, state, task.name if task else None, agent.name if agent else None, by, above)

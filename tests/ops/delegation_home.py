@@ -75,6 +75,7 @@ class Chain:
         made = Chain(None)
         made.now = self.now
         house = InMemory(self.house.home, self.house.database, clock=lambda: made.now)
+        house.keeps_mark = False
         db = sqlite3.connect(":memory:", isolation_level=None)
         self.house.db.backup(db)
         house.adopt(db, self.house.sealer)

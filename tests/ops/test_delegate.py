@@ -223,7 +223,24 @@ def test_revoking_counts_what_it_ends(home: Chain) -> None:
     with pytest.raises(NotFoundError):
         revoke(home.house, Selector(agent="six"), None)
     revoke(home.house, Selector(jti=root.jti), None)
-    assert home.last()["ext"] == {"selector": "jti", "count": 5}
+    said = [record["ext"] for record in home.records() if record["type"] == "token.revoked"]
+    alone = {"selector": "jti", "count": 1, "live": 1}
+    assert said == [alone] + [alone | {"cascade": root.jti}] * 4, "each has a record of its own"
+    for each in (root, *rest, other):
+        shown = tokens.show(home.house, each.jti)
+        (listed,) = tokens.revoked_by(home.house, shown["revoked_by"], task=None, agent=None)
+        assert (listed["jti"], shown["state"]) == (each.jti, "revoked")
+
+
+def test_cutting_an_agent_off_ends_what_others_handed_to_it(home: Chain) -> None:
+    _, one, two = home.chain("one", "two")
+    found, _ = revoke(home.house, Selector(agent="one"), None)
+    assert (found.total, set(found.tokens)) == (2, {one.jti, two.jti})
+    cut, *rest = [record["ext"] for record in home.records() if record["type"] == "token.revoked"]
+    assert (cut["selector"], cut["count"]) == ("agent", 0)
+    assert [ext["cascade"] for ext in rest] == [f"record {len(home.records()) - 3}"] * 2
+    with pytest.raises(NotFoundError):
+        revoke(home.house, Selector(agent="one"), None)
 
 
 def test_a_child_dies_with_its_parents_time(home: Chain) -> None:
