@@ -9,7 +9,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
         'credential') words='list revoke' ;;
-        'trust') words='publish add list explain remove lint' ;;
+        'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;

@@ -75,6 +75,7 @@ complete -c nhictl -n '__nhictl_at 2 token' -a show -d 'show one issued token by
 complete -c nhictl -n '__nhictl_at 2 credential' -a list -d 'list what the operator declared'
 complete -c nhictl -n '__nhictl_at 2 credential' -a revoke -d 'revoke what a killed run left behind'
 complete -c nhictl -n '__nhictl_at 2 trust' -a publish -d 'write public keys and metadata into a folder that is served'
+complete -c nhictl -n '__nhictl_at 2 trust' -a refresh -d 'sign published status lists anew; for a timer'
 complete -c nhictl -n '__nhictl_at 2 trust' -a add -d 'believe a foreign issuer, such as a CI system, for what a file says'
 complete -c nhictl -n '__nhictl_at 2 trust' -a list -d 'list the foreign issuers that are believed'
 complete -c nhictl -n '__nhictl_at 2 trust' -a explain -d 'show why a CI job\'s token is good or not, claim by claim'

@@ -79,6 +79,9 @@ def _run(arguments: list[str], session: Session) -> int:
     if reply.result is not None:
         show(reply.result, session)
     session.undelivered = None
+    for notice in session.notices():
+        report(notice, session)
+        return reply.exit or notice.exit
     return reply.exit
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nhictl.errors import InputError
+from nhictl.errors import InputError, NhictlError
 from nhictl.ops.house import House, database_of, default_home
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class Session:
     def opened(self) -> House | None:
         """The home, if one was named by now."""
         return self._house
+
+    def notices(self) -> list[NhictlError]:
+        """What the answer has to add: things that were done here and not everywhere."""
+        return self._house.notices if self._house is not None else []
 
     def close(self) -> None:
         """Let go of the home."""

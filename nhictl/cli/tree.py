@@ -73,6 +73,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
         "give others what they need to check our tokens, and say whose are believed here",
         {
             "publish": Verb("trust.publish", "write public keys and metadata into a folder that is served"),
+            "refresh": Verb("trust.refresh", "sign published status lists anew; for a timer"),
             "add": Verb("trust.add", "believe a foreign issuer, such as a CI system, for what a file says"),
             "list": Verb("trust.list", "list the foreign issuers that are believed"),
             "explain": Verb("trust.explain", "show why a CI job's token is good or not, claim by claim"),

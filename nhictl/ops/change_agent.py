@@ -55,4 +55,7 @@ def change(house: House, name: str, verb: str, reason: str | None) -> tuple[dict
         return agents.to_json(act.house, agents.find(act.house, row.name), act.now_us), live
 
     (agent, live), head = transact(house, decide, grants=rule.grants)
+    from nhictl.ops.publish_trust import spread
+
+    spread(house)
     return agent, live, head

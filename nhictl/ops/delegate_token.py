@@ -16,7 +16,7 @@ from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
 from nhictl.core.token import b64, compact, delegation, jws, profile
 from nhictl.errors import ConflictError, InputError
-from nhictl.ops import agents, binding, instances, policies
+from nhictl.ops import agents, binding, instances, policies, status_entries
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.delegation_checks import Plan, Refused, Wanted, check, plan, question, unfit
 from nhictl.ops.house import House
@@ -25,7 +25,7 @@ from nhictl.ops.token_facts import Seen
 from nhictl.ops.turn import log_key
 from nhictl.ops.verify_token import judge, verify
 from nhictl.store import agents as agent_table
-from nhictl.store import delegations, work
+from nhictl.store import delegations, status, work
 
 
 class Delegated(NamedTuple):
@@ -97,11 +97,12 @@ def _grant(
     acted = delegation.act_claim(
         spiffe.agent_id(meta["trust_domain"], holder.name), meta["issuer"], plan.claims.get("act")
     )
+    entry = status_entries.draw(act)
     grant = profile.Grant(
         meta["issuer"], plan.claims["sub"], holder.name, plan.claims["aud"], issued, expires, b64.encode(jti), task.name,
         instance, scope, policies.active_digest(act.house), doc["principal"], act.head().to_json(seq=False), plan.left,
         binding.thumbprint(wanted.bind, holder), acted, b64.encode(parent.jti),
-        wanted.uses or plan.claims.get("nhictl", {}).get("uses"),
+        wanted.uses or plan.claims.get("nhictl", {}).get("uses"), status_entries.claim(act, entry),
     )  # fmt: skip
     token = jws.sign(profile.header(key.kid), strict_json.dumps(profile.claims(grant)).encode(), private)
     if len(token) > compact.MAX_TOKEN:
@@ -111,6 +112,7 @@ def _grant(
     ext: dict[str, Any] = {
         "aud": grant.audience, "exp": expires, "kid": key.kid, "profile": profile.AT_JWT, "jkt": grant.jkt, "act": names,
         "sub": seen.agent.name, **({"uses": wanted.uses} if wanted.uses is not None else {}),
+        **status_entries.describe(entry),
         **({"delegation": plan.left} if plan.left is not None else {}),
     }  # fmt: skip
     link: dict[str, Any] = {"del": grant.jti, "pdel": grant.parent}
@@ -121,6 +123,8 @@ def _grant(
     )  # fmt: skip
     values = (jti, task.id, instance, key.id, seq, issued, expires, digest, grant.audience, wanted.uses)
     row = work.add_token(act.db, values)
+    if entry is not None:
+        status.take(act.db, *entry, row)
     delegations.add(act.db, (row, parent.id, holder.id, len(names), strict_json.dumps(scope)))
     return Delegated(Issued(token, grant.jti, task.name, times.rfc3339(expires * 1_000_000)), names)
 

@@ -22,7 +22,14 @@ def end_task(
     still be closed or killed: the record then says so. `more` goes into the record as it is.
     """
     (task, live), head = transact(house, ending(name, outcome, reason, more), grants=False)
+    _spread(house)
     return task, live, head
+
+
+def _spread(house: House) -> None:
+    from nhictl.ops.publish_trust import spread
+
+    spread(house)
 
 
 def ending(

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final, NamedTuple
 
 from nhictl.errors import ConflictError, InputError, NotFoundError
-from nhictl.ops import agents, standing
+from nhictl.ops import agents, publish_trust, standing
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
@@ -47,7 +47,9 @@ def freeze(house: House, kind: str, value: str, reason: str) -> tuple[Frozen, He
         freezes.add(act.db, kind, name, _record(act, "authority.frozen", made, reason))
         return made
 
-    return transact(house, decide, grants=False)
+    done = transact(house, decide, grants=False)
+    publish_trust.spread(house)
+    return done
 
 
 def unfreeze(house: House, kind: str, value: str, reason: str | None) -> tuple[Frozen, Head]:
@@ -66,7 +68,9 @@ def unfreeze(house: House, kind: str, value: str, reason: str | None) -> tuple[F
         _record(act, "authority.unfrozen", made, reason)
         return made
 
-    return transact(house, decide)
+    done = transact(house, decide)
+    publish_trust.spread(house)
+    return done
 
 
 def _check(kind: str, value: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nhictl.core.token.claims import Issuer
-from nhictl.errors import InputError, UnavailableError, UnsafeError
+from nhictl.errors import InputError, NhictlError, UnavailableError, UnsafeError
 from nhictl.store import agents, files, keys, log, sqlite
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class House:
         self._stamp: tuple[int, ...] | None = None
         self._sealer: keys.Sealer | None = None
         self._meta: dict[str, str] | None = None
+        self.notices: list[NhictlError] = []
+        """What an answer has to add: things that were done here and not everywhere."""
         self._opened: dict[str, Any] = {}
         self._reader: House | None = None
 

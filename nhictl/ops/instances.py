@@ -167,4 +167,7 @@ def change(house: House, name: str, instance: str, verb: str, reason: str | None
         return agents.to_json(act.house, row, act.now_us), live
 
     (agent, live), head = transact(house, decide, grants=not stop)
+    from nhictl.ops.publish_trust import spread
+
+    spread(house)
     return agent, live, head

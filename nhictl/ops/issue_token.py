@@ -12,12 +12,12 @@ from nhictl.core import strict_json, times
 from nhictl.core.identity import spiffe
 from nhictl.core.token import b64, jws, profile
 from nhictl.errors import ConflictError, InputError, UnsafeError
-from nhictl.ops import agents, binding, instances, policies, tasks
+from nhictl.ops import agents, binding, instances, policies, status_entries, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, work
+from nhictl.store import sqlite, status, work
 
 MAX_USES: Final = 1_000_000
 
@@ -98,11 +98,13 @@ def issuing(
             raise wrong_state("agent", agent.name, "expired", "its registration ends within this second")
         jti = _new_jti(act.house)
         meta = act.house.meta
+        entry = status_entries.draw(act) if kind == profile.AT_JWT else None
         grant = profile.Grant(
             meta["issuer"], spiffe.agent_id(meta["trust_domain"], agent.name), agent.name, audience, issued, expires,
             b64.encode(jti), row.name, row.instance, doc["scope"], policies.active_digest(act.house), doc["principal"],
             act.head().to_json(seq=False), doc.get("delegation"),
             None if bind is None else binding.thumbprint(bind, agent), uses=uses,
+            status=status_entries.claim(act, entry),
         )  # fmt: skip
         body = profile.svid_claims(grant) if kind == profile.JWT_SVID else profile.claims(grant)
         token = jws.sign(profile.header(key.kid, kind), strict_json.dumps(body).encode(), private)
@@ -110,13 +112,18 @@ def issuing(
         ext: dict[str, Any] = {"aud": audience, "exp": expires, "kid": key.kid, "profile": kind}
         if uses is not None:
             ext["uses"] = uses
+        ext |= status_entries.describe(entry)
         if grant.jkt is not None:
             ext["jkt"] = grant.jkt
         seq = act.record(
             "token.issued", task_row=row.id, agent=agent.name, inst=row.instance, task=row.name, jti=grant.jti,
             tok="sha256:" + digest.hex(), ext=ext,
         )  # fmt: skip
-        work.add_token(act.db, (jti, row.id, row.instance, key.id, seq, issued, expires, digest, audience, uses))
+        ident = work.add_token(
+            act.db, (jti, row.id, row.instance, key.id, seq, issued, expires, digest, audience, uses)
+        )
+        if entry is not None:
+            status.take(act.db, *entry, ident)
         return Issued(token, grant.jti, row.name, times.rfc3339(expires * 1_000_000))
 
     return decide

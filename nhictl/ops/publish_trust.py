@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import publish as trust_files
-from nhictl.errors import NhictlError, UnsafeError
+from nhictl.errors import NhictlError, UnavailableError, UnsafeError
+from nhictl.ops import status_entries
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import ALGORITHMS, House
 from nhictl.store import agents, key_states, public_files, publication, sqlite
@@ -73,15 +74,27 @@ def publish(house: House, out: str) -> tuple[Published, Head]:
     try:
         folder.open()
         # it takes revoked keys away, and that must not wait for the clock; an older database would bring some back
-        done, head = transact(house, lambda act: _record(act, folder, issuer), grants=False, revokes=False)
-        folder.commit()
-    except _NothingNewError as same:
-        return same.found, same.head
-    else:
-        return done, head
+        try:
+            done, head = transact(house, lambda act: _record(act, folder, issuer), grants=False, revokes=False)
+            folder.commit()
+        except _NothingNewError as same:
+            done, head = same.found, same.head
+        return done._replace(files=[*done.files, *_lists(house, folder)]), head
     finally:
         folder.close()
         turn.release()
+
+
+def _lists(house: House, folder: public_files.PublicFolder) -> list[dict[str, Any]]:
+    """Bring the status lists in an open folder up to date; what they say is in the log, so they need no record."""
+    from nhictl.ops import status_lists
+
+    wanted = status_lists.files(house, folder)
+    changed = folder.stage(wanted)
+    folder.commit()
+    return [
+        {"path": path, "sha256": sha256(data).hexdigest(), "changed": path in changed} for path, data in wanted.items()
+    ]
 
 
 def folders(house: House) -> list[str]:
@@ -123,6 +136,28 @@ def republish(house: House) -> tuple[list[Republished], Head | None]:
     return done, head
 
 
+def spread(house: House) -> list[dict[str, Any]] | None:
+    """After an act that ends or stops authority: bring published status lists up to date. None where there are none.
+
+    The act stands whatever comes of it; what could not be written is noted in the house, for the answer to say so.
+    """
+    from nhictl.store import status
+
+    with sqlite.guarded("read the status lists"):
+        if status.newest(house.db) is None:
+            return None
+    done = republish(house)[0]
+    for each in done:
+        if each.error is not None:
+            house.notices.append(
+                UnavailableError(
+                    f"done here, but the status list in `{each.out}` may not say so yet: {each.error}",
+                    code="publish_incomplete", hint=f"mend it, then: nhictl trust publish --out {each.out}",
+                )
+            )  # fmt: skip
+    return [each.to_json() for each in done]
+
+
 def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Published:
     rows, roots = _published(act, "token"), _published(act, "x509")
     keys, x509 = _keys(rows), _authorities(roots)
@@ -146,11 +181,12 @@ def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Publish
         {"path": path, "sha256": sha256(data).hexdigest(), "changed": path in changed} for path, data in wanted.items()
     ]
     done = Published(out, found, sequence, trust_files.notes(issuer))
-    if not (changed or new) and sequence == before[0] and out in publication.folders(act.db):
+    if not (changed or new or status_entries.due(act)) and sequence == before[0] and out in publication.folders(act.db):
         raise _NothingNewError(done, act.head())
     digests = {file["path"]: f"sha256:{file['sha256']}" for file in found}
     seq = act.record("trust.published", sealed={"folder": out}, ext={"files": digests, "spiffe_sequence": sequence})
     publication.remember(act.db, out, seq)
+    status_entries.begin(act, seq)
     for ident in new:
         key_states.add_publication(act.db, out, ident, seq)
     if sequence != before[0]:

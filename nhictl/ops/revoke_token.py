@@ -28,6 +28,8 @@ class Revoked(NamedTuple):
     tokens: list[str]
     live: int = 0
     ext: dict[str, Any] | None = None
+    published: list[dict[str, Any]] | None = None
+    """The folders whose status lists were brought up to date, with what went wrong; None where there are none."""
 
     def also(self, jtis: list[str]) -> Revoked:
         """With the tokens that ended along with them: made from one of them, or handed to the agent."""
@@ -75,7 +77,10 @@ def revoke(
         cuts.write(act.db, chosen.cut, seq)
         return found.also(_cascade(act, held, sealed, {"cascade": f"record {seq}"}))
 
-    return transact(house, decide, grants=False)
+    found, head = transact(house, decide, grants=False)
+    from nhictl.ops.publish_trust import spread
+
+    return found._replace(published=spread(house)), head
 
 
 def _one(act: Act, row: work.TokenRow, live: int, sealed: dict[str, Any], ext: dict[str, Any] | None = None) -> None:

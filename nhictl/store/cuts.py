@@ -66,7 +66,7 @@ _RUN = (
     "(v.value = k.run OR t.instance = 'claimed.gitlab.' || v.value"
     " OR substr(t.instance, 1, length(v.value) + 16) = 'claimed.github.' || v.value || '.')"
 )
-_HITS: Final = (
+HITS: Final = (
     "c.seq > t.seq AND c.seq < :below AND (c.agent IS NULL OR c.agent = k.agent)"
     " AND (c.from_s IS NULL OR (t.issued >= c.from_s AND t.issued < c.to_s))"
     " AND ((c.kind = 'agent' AND c.ref = k.agent) OR (c.kind = 'task' AND c.ref = k.task)"
@@ -76,7 +76,7 @@ _HITS: Final = (
     f" OR {_text('ci-run', _RUN)})"
 )
 """Whether the cut-off `c`, below record `:below`, ends the token `t` of the task `k`."""
-_TASKS: Final = (
+TASKS: Final = (
     "(SELECT id AS task, agent, instance, json_extract(doc, '$.deadline_us') AS deadline, ended,"
     " json_extract(doc, '$.principal') AS principal, CAST(json_extract(doc, '$.ci.run_id') AS TEXT) AS run FROM task)"
 )
@@ -123,7 +123,7 @@ def newest(db: sqlite3.Connection, cut: Cut, below: int = LATEST) -> int | None:
 
 def first(db: sqlite3.Connection, token: int, below: int = LATEST) -> int | None:
     """The number of the first cut-off below record `below` that ended the token of that row id, or None."""
-    query = f"SELECT min(c.seq) FROM token t, {_TASKS} k, cutoff c WHERE t.id = :token AND k.task = t.task AND {_HITS}"
+    query = f"SELECT min(c.seq) FROM token t, {TASKS} k, cutoff c WHERE t.id = :token AND k.task = t.task AND {HITS}"
     return db.execute(query, {"token": token, "below": below}).fetchone()[0]  # type: ignore[no-any-return]
 
 
@@ -150,7 +150,7 @@ def _standing(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> tupl
     if after is not None:
         each.append("t.seq > :after")  # the same as below, but a million that were cut off before are passed by quickly
     if _any_recent(db, now_us, below):
-        each.append(f"NOT EXISTS (SELECT 1 FROM cutoff c WHERE {_HITS})")
+        each.append(f"NOT EXISTS (SELECT 1 FROM cutoff c WHERE {HITS})")
     values = cut._asdict() | {"now": now_us, "good": now_us // 1_000_000 - LEEWAY_S, "below": below}
     values["after"] = after
     return " AND ".join(mine), " AND ".join(each), values
@@ -176,7 +176,7 @@ def covered(db: sqlite3.Connection, cut: Cut, now_us: int) -> list[Covered]:
 def hit(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> list[TokenRow]:
     """The tokens that stood and that the cut-off of record `below` ended then, at `now_us`; in the order of issue."""
     mine, each, values = _standing(db, cut, now_us, below)
-    rows = db.execute(f"SELECT t.* FROM {_TASKS} k CROSS JOIN token t WHERE {mine} AND {each}", values)
+    rows = db.execute(f"SELECT t.* FROM {TASKS} k CROSS JOIN token t WHERE {mine} AND {each}", values)
     return sorted(TokenRow(*row) for row in rows)
 
 

@@ -147,5 +147,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE proof (mark BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE INDEX proof_until ON proof (until)",
     ),
+    (
+        # published status lists, and whose each entry is, for ever
+        "CREATE TABLE status_list (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, used INTEGER NOT NULL)",
+        "CREATE TABLE token_status (list INTEGER NOT NULL, idx INTEGER NOT NULL, token INTEGER NOT NULL,"
+        " PRIMARY KEY (list, idx)) WITHOUT ROWID",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

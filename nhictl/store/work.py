@@ -120,6 +120,12 @@ def token(db: sqlite3.Connection, jti: bytes, below: int = LATEST) -> TokenRow |
     return TokenRow(*row) if row else None
 
 
+def token_by_id(db: sqlite3.Connection, ident: int) -> TokenRow | None:
+    """The token of that row id."""
+    row = db.execute("SELECT * FROM token WHERE id = ?", (ident,)).fetchone()
+    return TokenRow(*row) if row else None
+
+
 def tokens(db: sqlite3.Connection, task: int | None = None, below: int = LATEST) -> list[TokenRow]:
     """Tokens in the order they were issued."""
     if task is None:

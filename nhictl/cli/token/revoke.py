@@ -49,7 +49,7 @@ def command(
     found, head = revoke(session().house(), selector, reason, dry_run=dry_run)
     body: dict[str, Any] = {
         "revoked": found.total, "live": found.live, "tokens": found.tokens, "dry_run": dry_run, **found.bounds(),
-        "local": None if head is None else {"revoked": found.total, "record": head.size - 1}, "published": None,
+        "local": None if head is None else {"revoked": found.total, "record": head.size - 1}, "published": found.published,
     }  # fmt: skip
     if head is not None:
         body["log"] = head.to_json()

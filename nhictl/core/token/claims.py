@@ -30,6 +30,7 @@ _OPTIONAL: Final[_Kinds] = (
     ("authorization_details", list),
     ("act", dict),
     ("cnf", dict),
+    ("status", dict),
     ("nhictl", dict),
 )
 

@@ -47,6 +47,7 @@ class Grant(NamedTuple):
     act: dict[str, Any] | None = None
     parent: str | None = None
     uses: int | None = None
+    status: dict[str, Any] | None = None
 
 
 def known(kind: str) -> str:
@@ -107,6 +108,8 @@ def claims(grant: Grant) -> dict[str, Any]:
         more["act"] = grant.act
     if grant.jkt is not None:
         more["cnf"] = {"jkt": grant.jkt}
+    if grant.status is not None:
+        more["status"] = grant.status
     if grant.parent is not None:
         own["parent_jti"] = grant.parent
     return {

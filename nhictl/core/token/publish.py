@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from nhictl.core import strict_json
-from nhictl.core.token import jws
+from nhictl.core.token import algorithms, jws
 from nhictl.core.token.profile import DETAIL
 
 REFRESH_HINT_S: Final = 300
@@ -84,7 +84,7 @@ def kids(data: bytes) -> frozenset[str]:
 
 
 def documents(
-    iss: str, algorithms: Sequence[str], keys: Sequence[dict[str, str]], sequence: int,
+    iss: str, signing: Sequence[str], keys: Sequence[dict[str, str]], sequence: int,
     x509: Sequence[dict[str, Any]] = (),
 ) -> dict[str, bytes]:  # fmt: skip
     """The files by path; `sequence` is the bundle's, `x509` the authorities in it. The two of `.well-known` only for an
@@ -96,10 +96,16 @@ def documents(
     }
     if iss.startswith("https://"):
         where = {"issuer": iss, "jwks_uri": f"{iss}/{KEY_SET}"}
-        made[OAUTH] = {**where, "response_types_supported": [], "authorization_details_types_supported": [DETAIL]}
+        made[OAUTH] = {
+            **where,
+            "response_types_supported": [],
+            "authorization_details_types_supported": [DETAIL],
+            "dpop_signing_alg_values_supported": sorted(algorithms.ALGORITHMS),
+            "status_list_aggregation_endpoint": f"{iss}/status/aggregation.json",
+        }
         made[OPENID] = {
             **where,
-            "id_token_signing_alg_values_supported": sorted(algorithms),
+            "id_token_signing_alg_values_supported": sorted(signing),
             "subject_types_supported": ["public"],
             "response_types_supported": ["id_token"],  # required; what clouds' workload federation looks for
         }
