@@ -19,19 +19,21 @@ SHOWN: Final = 1000
 
 
 class Revoked(NamedTuple):
-    """How many tokens ended, the jti of up to a thousand of them, how many of all were live, and which tokens a cut-off
-    covered: in `ext` as the record has it.
-    """
+    """How many tokens ended, how many of them were live, up to a thousand of them, and what the record says besides."""
 
     total: int
-    tokens: list[str]
-    live: int = 0
-    ext: dict[str, Any] | None = None
+    live: int
+    jtis: list[bytes]
+    ext: dict[str, Any]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The jti of those up to a thousand, as they are written."""
+        return [b64.encode(jti) for jti in self.jtis]
 
     def bounds(self) -> dict[str, Any]:
         """The times of issue that were used, as `{"issued":{"from","to"}}`; null if the selector has none."""
-        ext = self.ext or {}
-        return {"issued": {"from": ext["from"], "to": ext["to"]} if "from" in ext else None}
+        return {"issued": {"from": self.ext["from"], "to": self.ext["to"]} if "from" in self.ext else None}
 
 
 def revoke(
@@ -85,8 +87,8 @@ def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, select
         before = cuts.newest(house.db, chosen.cut)
         already = "" if before is None else f": cut off already by record {before}"
         raise NotFoundError(f"{chosen.name} has no token to end{already}", code="nothing_matched")
-    shown = [b64.encode(jti) for jti in cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)]
-    return Revoked(count.standing, shown, count.live, chosen.ext), chosen
+    shown = cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)
+    return Revoked(count.standing, count.live, shown, chosen.ext), chosen
 
 
 def _named(house: House, selector: Selector, now_us: int) -> tuple[Revoked, work.TokenRow]:
@@ -102,4 +104,4 @@ def _named(house: House, selector: Selector, now_us: int) -> tuple[Revoked, work
     if by is not None:
         raise NotFoundError(f"token `{jti[:64]}` is revoked already, by record {by}", code="nothing_matched")
     live = tokens.show_row(house, row, now_us)["state"] == "live"
-    return Revoked(1, [b64.encode(row.jti)], int(live), {"selector": "jti"}), row
+    return Revoked(1, int(live), [row.jti], {"selector": "jti"}), row
