@@ -20,25 +20,28 @@ SHOWN: Final = 1000
 
 
 class Revoked(NamedTuple):
-    """How many tokens ended, the jti of up to a thousand of them, how many of all were live, and which tokens a cut-off
-    covered: in `ext` as the record has it.
-    """
+    """How many tokens ended, how many of them were live, up to a thousand of them, and what the record says besides."""
 
     total: int
-    tokens: list[str]
-    live: int = 0
-    ext: dict[str, Any] | None = None
+    live: int
+    jtis: list[bytes]
+    ext: dict[str, Any]
+
     published: list[dict[str, Any]] | None = None
     """The folders whose status lists were brought up to date, with what went wrong; None where there are none."""
 
-    def also(self, jtis: list[str]) -> Revoked:
+    @property
+    def tokens(self) -> list[str]:
+        """The jti of those up to a thousand, as they are written."""
+        return [b64.encode(jti) for jti in self.jtis]
+
+    def also(self, jtis: list[bytes]) -> Revoked:
         """With the tokens that ended along with them: made from one of them, or handed to the agent."""
-        return self._replace(total=self.total + len(jtis), tokens=[*self.tokens, *jtis][:SHOWN])
+        return self._replace(total=self.total + len(jtis), jtis=[*self.jtis, *jtis][:SHOWN])
 
     def bounds(self) -> dict[str, Any]:
         """The times of issue that were used, as `{"issued":{"from","to"}}`; null if the selector has none."""
-        ext = self.ext or {}
-        return {"issued": {"from": ext["from"], "to": ext["to"]} if "from" in ext else None}
+        return {"issued": {"from": self.ext["from"], "to": self.ext["to"]} if "from" in self.ext else None}
 
 
 def revoke(
@@ -56,9 +59,9 @@ def revoke(
             now_us = house.clock()
             if named:
                 found, row = _named(house, selector, now_us)
-                return found.also([b64.encode(each.jti) for each in _below(house, row, now_us)]), None
+                return found.also([each.jti for each in _below(house, row, now_us)]), None
             found, chosen = _cut(house, selector, now_us)
-            return found.also([b64.encode(each.jti) for each in _held(house, chosen.cut, now_us)]), None
+            return found.also([each.jti for each in _held(house, chosen.cut, now_us)]), None
     sealed = {"reason": reason} if reason else {}
 
     def decide(act: Act) -> Revoked:
@@ -101,16 +104,16 @@ def _below(house: House, row: work.TokenRow, now_us: int) -> list[work.TokenRow]
 
 def _held(house: House, cut: Cut, now_us: int) -> list[work.TokenRow]:
     """What an agent that is cut off holds of other agents' tasks: that ends too."""
-    if cut.kind != "agent":
+    if cut.kind != "agent" or not cut.plain:
         return []
     return [each for each in delegations.held(house.db, cut.ref, now_us) if not lineage.ended(house, each.id)]
 
 
-def _cascade(act: Act, rows: list[work.TokenRow], sealed: dict[str, Any], ext: dict[str, Any]) -> list[str]:
+def _cascade(act: Act, rows: list[work.TokenRow], sealed: dict[str, Any], ext: dict[str, Any]) -> list[bytes]:
     """End each of these with a record of its own, and return their jti: nobody has to guess what went with what."""
     for row in rows:
         _one(act, row, 1, sealed, ext)
-    return [b64.encode(row.jti) for row in rows]
+    return [row.jti for row in rows]
 
 
 def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, selectors.Chosen]:
@@ -120,8 +123,8 @@ def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, select
         before = cuts.newest(house.db, chosen.cut)
         already = "" if before is None else f": cut off already by record {before}"
         raise NotFoundError(f"{chosen.name} has no token to end{already}", code="nothing_matched")
-    shown = [b64.encode(jti) for jti in cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)]
-    return Revoked(count.standing, shown, count.live, chosen.ext), chosen
+    shown = cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)
+    return Revoked(count.standing, count.live, shown, chosen.ext), chosen
 
 
 def _named(house: House, selector: Selector, now_us: int) -> tuple[Revoked, work.TokenRow]:
@@ -137,4 +140,4 @@ def _named(house: House, selector: Selector, now_us: int) -> tuple[Revoked, work
     if by is not None:
         raise NotFoundError(f"token `{jti[:64]}` is revoked already, by record {by}", code="nothing_matched")
     live = tokens.show_row(house, row, now_us)["state"] == "live"
-    return Revoked(1, [b64.encode(row.jti)], int(live), {"selector": "jti"}), row
+    return Revoked(1, int(live), [row.jti], {"selector": "jti"}), row

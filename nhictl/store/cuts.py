@@ -166,11 +166,28 @@ def _any_recent(db: sqlite3.Connection, now_us: int, below: int) -> bool:
 def covered(db: sqlite3.Connection, cut: Cut, now_us: int) -> list[Covered]:
     """How many tokens that stand a cut-off would cover, by task; looks at each of them where the tally cannot tell."""
     mine, each, values = _standing(db, cut, now_us, LATEST)
+    if cut.kind not in _OF_TASK:
+        return _in_order(db, cut, now_us, f"{mine} AND {each}", values)
     number = f"(SELECT count(*) FROM token t WHERE {each})"
-    if cut.kind in _OF_TASK and cut.from_s is None and tally.trusted(db, now_us):
+    if cut.from_s is None and tally.trusted(db, now_us):
         number = f"CASE WHEN k.many THEN {tally.OF_TASK} ELSE {number} END"
     found = db.execute(f"SELECT k.task, k.agent, k.instance, {number} FROM open_task k WHERE {mine}", values)
     return [Covered(*row) for row in found]
+
+
+def _in_order(db: sqlite3.Connection, cut: Cut, now_us: int, terms: str, values: dict[str, Any]) -> list[Covered]:
+    """The same for what goes by no task: all that can stand, in the order in which they lie on the disk."""
+    start, _ = _can_stand(db, now_us, -1, cut.from_s or 0)
+    query = (
+        "SELECT k.task, k.agent, k.instance, count(*) FROM token t CROSS JOIN open_task k WHERE t.id >= :start"
+        f" AND {_by_row(terms)} GROUP BY +t.task"
+    )
+    return [Covered(*row) for row in db.execute(query, values | {"start": start})]
+
+
+def _by_row(terms: str) -> str:
+    """The same terms for a query that is to go by row id, not by the index on tasks."""
+    return terms.replace("t.expires >", "+t.expires >").replace("t.task =", "+t.task =")
 
 
 def hit(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> list[TokenRow]:
@@ -188,8 +205,8 @@ def some(db: sqlite3.Connection, cut: Cut, now_us: int, most: int, total: int) -
     mine, each, values = _standing(db, cut, now_us, LATEST)
     values["most"] = most
     if total > most // 2 or values["after"] is not None:
-        start, end = _can_stand(db, now_us, values["after"] or -1)
-        near = f"t.id >= :start AND t.id < :start + {_NEAR} AND {mine} AND {each.replace('t.expires', '+t.expires')}"
+        start, end = _can_stand(db, now_us, values["after"] or -1, cut.from_s or 0)
+        near = f"t.id >= :start AND t.id < :start + {_NEAR} AND {mine} AND {_by_row(each)}"
         query = f"SELECT t.jti FROM token t CROSS JOIN open_task k WHERE {near} ORDER BY t.id LIMIT :most"
         found = db.execute(query, values | {"start": start}).fetchall()
         if len(found) == most or end - start < _NEAR:
@@ -198,9 +215,11 @@ def some(db: sqlite3.Connection, cut: Cut, now_us: int, most: int, total: int) -
     return [bytes(jti) for _, jti in sorted(db.execute(query, values).fetchall())]
 
 
-def _can_stand(db: sqlite3.Connection, now_us: int, after: int) -> tuple[int, int]:
-    """The row ids between which all tokens lie that stand and were issued after a record: they are in order of issue."""
-    oldest = (now_us - tally.LONGEST_US) // 1_000_000 - 60  # a clock may have been put back a little
+def _can_stand(db: sqlite3.Connection, now_us: int, after: int, from_s: int) -> tuple[int, int]:
+    """The row ids between which all tokens lie that stand and were issued after a record and from a second on: they are
+    in the order of issue.
+    """
+    oldest = max((now_us - tally.LONGEST_US) // 1_000_000, from_s) - 60  # a clock may have been put back a little
     low, high = 0, db.execute("SELECT coalesce(max(id), 0) FROM token").fetchone()[0]
     end = high
     while low < high:

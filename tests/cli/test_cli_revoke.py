@@ -111,3 +111,44 @@ def test_revocation_is_in_the_story(two: tuple[Program, str, str, str, str]) -> 
     program.ok("token", "revoke", "--task", task, "--reason", "incident 42")
     event = program("audit", "replay", "--task", task, "-o", "jsonl").lines[-1]
     assert (event["type"], event["task"], event["evidence"]) == ("token.revoked", task, "recorded")
+
+
+def test_what_the_reply_says(two: tuple[Program, str, str, str, str]) -> None:
+    """Here and elsewhere apart: nothing is published yet, and the reply says so."""
+    program, task, token, _, _ = two
+    jti = jti_of(program, token)
+    program.ok("agent", "suspend", "report-bot")
+    dry = program.ok("token", "revoke", "--task", task, "--issued", "-1h..+1h", "--dry-run")
+    assert (dry["local"], dry["published"], "log" in dry) == (None, None, False)
+    said = program.ok("token", "revoke", "--task", task, "--issued", "-1h..+1h")
+    assert list(said) == ["schema", "revoked", "live", "tokens", "dry_run", "issued", "local", "published", "log"]
+    assert (said["revoked"], said["live"], said["tokens"], said["published"]) == (1, 0, [jti], None)
+    assert said["local"] == {"revoked": 1, "record": said["log"]["seq"]}
+    assert list(said["issued"]) == ["from", "to"]
+    listed = program.ok("token", "list", "--revoked-by", str(said["local"]["record"]))["items"]
+    assert [(row["jti"], row["state"], row["revoked_by"]) for row in listed] == [(jti, "revoked", said["log"]["seq"])]
+    assert (
+        program.ok("token", "list", "--revoked-by", str(said["log"]["seq"]), "--agent", "report-bot")["items"] == listed
+    )
+
+
+def test_what_is_revoked_already_is_told_with_its_record(two: tuple[Program, str, str, str, str]) -> None:
+    program, _, token, _, _ = two
+    seq = program.ok("token", "revoke", "--agent", "report-bot")["log"]["seq"]
+    for how in (("--agent", "report-bot"), ("--jti", jti_of(program, token))):
+        again = program("token", "revoke", *how)
+        assert (again.code, f"by record {seq}" in again.err) == (4, True)
+
+
+@pytest.mark.parametrize("given", ["", "..", "-1h..", "..now", "-1h", "soon..now", "2026-01-01..2026-01-01"])
+def test_what_is_no_range(governed: Program, given: str) -> None:
+    done = governed("token", "revoke", "--issued", given)
+    assert (done.code, done.out) == (2, "")
+    assert "--issued" in done.err
+
+
+def test_ranges_as_they_are_typed(two: tuple[Program, str, str, str, str]) -> None:
+    program, *_ = two
+    for given in ("-5m..now", "2026-01-01..+1m", "2026-01-01T00:00:00.5Z..2999-01-01T00:00:00+01:00"):
+        assert program.ok("token", "revoke", "--issued", given, "--dry-run")["revoked"] == 2
+    assert program("token", "revoke", "--issued", "+1m..+2m").code == 4

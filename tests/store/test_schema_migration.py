@@ -17,11 +17,15 @@ import pytest
 
 from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
 from nhictl.ops import audit_log
+from nhictl.ops.act import Act, transact
 from nhictl.ops.agents import find
-from nhictl.ops.house import DATABASE, LOCK
+from nhictl.ops.house import DATABASE, LOCK, House
+from nhictl.ops.init import initialise
+from nhictl.ops.issue_token import issue_token
 from nhictl.ops.publish_trust import publish
 from nhictl.ops.register_agent import Registration, register
-from nhictl.store import schema, sqlite
+from nhictl.ops.revoke_token import Selector, revoke
+from nhictl.store import agents, schema, sqlite, tally
 from tests.store.schema_home import old_home, opened, version
 
 BACKUP = "before-schema-2.db"
@@ -206,3 +210,53 @@ def test_migrations_are_only_ever_added() -> None:
         for number, statements in enumerate(schema.MIGRATIONS, 1)
     }
     assert {number: found[number] for number in FROZEN} == FROZEN
+
+
+def test_tokens_of_before_can_be_cut_off_and_counted(tmp_path: Path) -> None:
+    """A home of the third schema: nothing is in the tally, so all are looked at until those of before have expired."""
+    now = [1_780_315_200_000_000]
+    home = tmp_path / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (schema, sqlite):
+            patch.setattr(module, "MIGRATIONS", schema.MIGRATIONS[:3])
+            patch.setattr(module, "VERSION", 3)
+        house = House(home, home / DATABASE, clock=lambda: now[0])
+        initialise(house, "example.org", None)
+        transact(house, _grant)
+        house.close()
+    house = House(home, home / DATABASE, clock=lambda: now[0])
+    task = "t-0000000000000001"
+    fresh = issue_token(house, task, "https://api.example.org")[0]
+    for selector in (
+        Selector(task=task), Selector(agent="report-bot"), Selector(principal="alice@x.org"), Selector(instance="one")
+    ):  # fmt: skip
+        found = revoke(house, selector, None, dry_run=True)[0]
+        assert (found.total, len(found.tokens)) == (3, 3), selector
+    now[0] += tally.LONGEST_US
+    assert tally.trusted(house.db, now[0])
+    later = issue_token(house, task, "https://api.example.org")[0]
+    found = revoke(house, Selector(agent="report-bot"), None)[0]
+    assert (found.total, found.tokens) == (1, [later.jti])
+    assert fresh.jti != later.jti
+    house.close()
+
+
+def _grant(act: Act) -> None:
+    """An agent, a task and two tokens as they were kept then."""
+    agent = '{"owner":"o","purpose":"p","env":null,"trust":0,"groups":[],"labels":{},"attested":false,"expires_us":null'
+    seq = act.record("agent.registered", agent="report-bot")
+    ident = agents.add(act.db, "report-bot", seq, "active", agent + ',"kid":null,"jwk":null}')
+    doc = (
+        '{"intent":"i","purpose":"p","principal":"alice@x.org","scope":[{"tools":["a.b"]}],'
+        f'"deadline_us":{act.now_us + 86_400_000_000},"max_tokens":9,"max_calls":null}}'
+    )
+    insert = "INSERT INTO task (name, agent, instance, seq, doc, tokens) VALUES (?, ?, 'one', ?, ?, 2)"
+    act.db.execute(insert, ("t-0000000000000001", ident, act.seq, doc))
+    second = act.now_us // 1_000_000
+    for number in range(2):
+        seq = act.record("token.issued", agent="report-bot")
+        insert = (
+            "INSERT INTO token (jti, task, instance, key, seq, issued, expires, digest, audience)"
+            " VALUES (?, 1, 'one', 2, ?, ?, ?, x'00', 'a')"
+        )
+        act.db.execute(insert, (bytes([number] * 16), seq, second, second + 300))

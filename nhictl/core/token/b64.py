@@ -8,10 +8,12 @@ from typing import Final
 
 _ALPHABET: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
+_URL: Final = bytes.maketrans(b"+/", b"-_")
+
 
 def encode(data: bytes) -> str:
     """Unpadded base64url."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(_URL, b"=").decode()
 
 
 def decode(text: str | bytes) -> bytes:
