@@ -62,9 +62,11 @@ def open_existing(path: Path, lock: Path | None = None, timeout: float = 0) -> s
     """
     files.check_file(path)
     for side in ("-wal", "-shm"):
-        beside = path.with_name(path.name + side)
-        if os.path.lexists(beside):
-            files.check_file(beside)
+        try:
+            files.check_file(path.with_name(path.name + side))
+        except UnsafeError as e:
+            if not isinstance(e.__cause__, FileNotFoundError):  # the last process to leave takes them away
+                raise
     with guarded("open the database"):
         connection = _connect(path)
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nhictl.ops.house import DATABASE, House
+from nhictl.store import files, log
 from nhictl.store.keys import KEK_FILE
 from nhictl.store.schema import VERSION
 from tests.harness import Program
@@ -201,3 +202,24 @@ def test_damage_found_late_is_damage_all_the_same(home: Path, nhictl: Program) -
     ):
         ran = nhictl(*command)
         assert (ran.rc, "is damaged" in ran.err) == (6, True), (command, ran)
+
+
+@pytest.mark.parametrize("side", ["-wal", "-shm"])
+def test_files_that_the_last_process_takes_away_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    """SQLite's own files may go between a look at the folder and a look at them: that is no damage."""
+    house.close()
+    beside = house.database.with_name(DATABASE + side)
+    beside.touch(0o600)
+    real = files.check_file
+
+    def late(path: Path) -> None:
+        if path == beside:
+            beside.unlink()
+        real(path)
+
+    monkeypatch.setattr(files, "check_file", late)
+    assert house.meta["trust_domain"] == "example.org"
+    assert log.head(house.db) is not None
+    house.close()
