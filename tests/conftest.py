@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,17 @@ import pytest
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.init import initialise
 from tests.harness import ROOT, SETTINGS, Clock, Program, Ran
+
+
+def pytest_configure() -> None:
+    """Signals that whoever started the tests ignores (a shell for what it runs in the background, nohup) are not ours to
+    hand on: the program honours what it inherits, and so do the programs it runs.
+    """
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
