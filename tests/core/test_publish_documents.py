@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nhictl.core.token import jws, publish
+from nhictl.core.token.algorithms import ALGORITHMS
 
 ISSUER = "https://nhi.example.org"
 
@@ -48,6 +49,8 @@ def test_the_metadata_names_nothing_that_nothing_serves() -> None:
     assert found[".well-known/oauth-authorization-server"] == where | {
         "response_types_supported": [],
         "authorization_details_types_supported": ["nhictl_resource_access"],
+        "dpop_signing_alg_values_supported": sorted(ALGORITHMS),
+        "status_list_aggregation_endpoint": ISSUER + "/status/aggregation.json",
     }
     assert found[".well-known/openid-configuration"] == where | {
         "id_token_signing_alg_values_supported": ["ES256"],

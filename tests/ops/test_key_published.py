@@ -122,7 +122,8 @@ def test_what_is_found_there_counts_from_when_it_was_found(home: Keys, tmp_path:
     kid = home.prepare()
     shutil.copytree(home.served, tmp_path / "other")
     home.clock.advance(SETTLED)
-    assert publish(home.house, str(tmp_path / "other"))[0].changed == 0
+    found = publish(home.house, str(tmp_path / "other"))[0]
+    assert [file["path"] for file in found.files if file["changed"]] == ["status/1.jwt"], "it was signed a while ago"
     assert refused(home, kid).details == {"wait_s": SETTLED}
     home.clock.advance(SETTLED)
     home.house.db.execute("DELETE FROM key_publication WHERE folder = ?", (str(home.served),))

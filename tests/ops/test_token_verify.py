@@ -100,7 +100,7 @@ GOOD = [
     ("white space in the header", raw("header", lambda d: b" \t\r\n" + d + b" ")),
     ("white space in the claims", raw("claims", lambda d: d.replace(b",", b" ,\n"))),
     ("escapes in the header", raw("header", lambda d: d.replace(b"alg", b"\\u0061lg"))),
-    ("claims nobody knows", lambda case: case.claims.update(x={"y": ["é", 1.5, None]}, status=1)),
+    ("claims nobody knows", lambda case: case.claims.update(x={"y": ["é", 1.5, None]}, status_=1)),
     ("32 levels", raw("claims", lambda d: d[:-1] + b',"x":' + b"[" * 31 + b"]" * 31 + b"}")),
     ("no nbf", lambda case: case.claims.pop("nbf")),
     ("the longest life", lambda case: case.claims.update(exp=case.claims["iat"] + 3600)),

@@ -111,7 +111,8 @@ def test_killed_in_the_middle(house: House, tmp_path: Path, call: str, left: int
     done, _ = publish(house, str(out))
     assert {path: (out / path).read_bytes() for path in FILES} == new
     assert done.sequence == (2 if before else 1), "the same content, however often it was tried"
-    assert sorted(p.name for p in out.rglob("*")) == sorted([".well-known", *(Path(p).name for p in FILES)])
+    folders, lists = [".well-known", "status"], ["1.jwt", "aggregation.json"]
+    assert sorted(p.name for p in out.rglob("*")) == sorted([*folders, *lists, *(Path(p).name for p in FILES)])
     assert audit_log.verify_home(house, []).exit == 0
 
 
@@ -177,4 +178,4 @@ def test_it_waits_its_turn(house: House, tmp_path: Path) -> None:
             publish(house, str(out))
         assert caught.value.exit == 5
         assert not out.exists()
-    assert publish(house, str(out))[0].changed == 4
+    assert publish(house, str(out))[0].changed == 6

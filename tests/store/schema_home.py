@@ -24,7 +24,7 @@ def old_home(home: Path) -> Path:
         for module in (schema, sqlite):
             patch.setattr(module, "MIGRATIONS", schema.MIGRATIONS[:1])
             patch.setattr(module, "VERSION", 1)
-        patch.setattr(agents, "add_key", _add_key)
+        patch.setattr(agents, "add_key", add_key)
         house = opened(home)
         initialise(house, "example.org", None)
         transact(house, _register)
@@ -33,7 +33,7 @@ def old_home(home: Path) -> Path:
     return home
 
 
-def _add_key(db: sqlite3.Connection, use: str, kid: str, public: str, sealed: bytes, state: str, seq: int) -> int:
+def add_key(db: sqlite3.Connection, use: str, kid: str, public: str, sealed: bytes, state: str, seq: int) -> int:
     """A signing key as it was kept then; today's `add_key` keeps its history in a table that was not there."""
     query = "INSERT INTO signing_key (use, kid, public, sealed, state, seq) VALUES (?, ?, ?, ?, ?, ?)"
     return int(db.execute(query, (use, kid, public, sealed, state, seq)).lastrowid or 0)

@@ -26,7 +26,7 @@ from nhictl.ops.publish_trust import publish
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.store import agents, schema, sqlite, tally
-from tests.store.schema_home import old_home, opened, version
+from tests.store.schema_home import add_key, old_home, opened, version
 
 BACKUP = "before-schema-2.db"
 # The migrations that other people's homes have been through. A changed digest means that one of them was edited.
@@ -220,6 +220,7 @@ def test_tokens_of_before_can_be_cut_off_and_counted(tmp_path: Path) -> None:
         for module in (schema, sqlite):
             patch.setattr(module, "MIGRATIONS", schema.MIGRATIONS[:3])
             patch.setattr(module, "VERSION", 3)
+        patch.setattr(agents, "add_key", add_key)
         house = House(home, home / DATABASE, clock=lambda: now[0])
         initialise(house, "example.org", None)
         transact(house, _grant)
