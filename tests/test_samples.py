@@ -48,7 +48,7 @@ def test_readme_story_runs_as_written(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert any(line.startswith("allowed: pay.send by invoice-bot") for line in lines)
     assert any(re.fullmatch(r"task t-\w{16} killed; live tokens that ended with it: 1", line) for line in lines)
-    assert lines[-2].startswith("VERIFIED_UNANCHORED: 8 records")
+    assert lines[-2].startswith("VERIFIED_UNANCHORED: 10 records")
     assert not done.stderr
 
 

@@ -19,9 +19,11 @@ T = TypeVar("T")
 def with_room(house: House, work: Callable[[], T]) -> T:
     """Do the work; where it fails for want of room, let some ballast go and do it again from the beginning.
 
-    Only what is known not to have been done is done again: `outcome_unknown` is passed on.
+    Where little is left some goes at once: on a file system of small blocks SQLite would not fail but be killed (SIGBUS),
+    since the file that it maps may have holes. Only what is known not to have been done is done again: `outcome_unknown`
+    is passed on.
     """
-    released = False
+    released = ballast.scarce(house.database) and ballast.release(house.database)
     while True:
         try:
             done = work()

@@ -47,6 +47,15 @@ def keep(database: Path) -> None:
             os.close(handle)
 
 
+def scarce(database: Path) -> bool:
+    """Whether the file system says that it has less room than a piece; it may have less than it says."""
+    try:
+        found = os.statvfs(database.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < PIECE
+
+
 def take_back(database: Path) -> None:
     """Take back what is left of the pieces that were let go, before somebody else does; never fails.
 
