@@ -12,7 +12,7 @@ from nhictl.core.token.publish import SETTLE_S
 from tests.cli.cli_help import AUDIENCE, DEFAULTS, Program, check_error
 from tests.harness import Clock
 
-KEY = {"kid", "use", "alg", "state", "since", "signs", "live_tokens", "ready", "seq"}
+KEY = {"kid", "use", "alg", "state", "since", "signs", "live_tokens", "live_svids", "ready", "seq"}
 
 
 @pytest.fixture

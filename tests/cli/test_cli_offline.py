@@ -45,9 +45,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def ask(world: dict[str, Any], token: str, *more: str, issuer: str = ISS, keys: str = "keys") -> Any:
+def ask(
+    world: dict[str, Any], token: str, *more: str, issuer: str = ISS, keys: str = "keys", lists: bool = True
+) -> Any:
     """The exit status and the verdict, asked for in a home that does not exist."""
     base = ["token", "verify", "--offline", "--json", "--jwks", world[keys], "--issuer", issuer]
+    if "jwt-svid" not in token and lists:
+        base += ["--status-list", str(world["base"] / "home-public/status/1.jwt")]
     given = more if "--audience" in more else ("--audience", AUD, *more)
     done = nhictl(world["base"] / "nowhere", *base, *given, stdin=world.get(token, token))
     assert not (world["base"] / "nowhere").exists()
@@ -57,13 +61,21 @@ def ask(world: dict[str, Any], token: str, *more: str, issuer: str = ISS, keys: 
 def test_a_token_and_a_call(world: dict[str, Any]) -> None:
     code, said = ask(world, "home at+jwt")
     assert (code, said["reason"], said["step"], said["recorded"]) == (0, "valid", 17, False)
-    assert said["status"] == {"source": "none", "age_s": 0}
+    assert said["status"]["source"] == "list"
+    assert 0 <= said["status"]["age_s"] <= 60
     code, said = ask(world, "home at+jwt", "--tool", "reports.read", "--arg", "limit=100")
     assert (code, said["reason"], said["step"]) == (0, "valid", 19)
     code, said = ask(world, "home at+jwt", "--tool", "reports.read", "--arg", "limit=101")
     assert (code, said["reason"], said["step"]) == (1, "authz_insufficient", 19)
     code, said = ask(world, "home at+jwt", "--tool", "reports.write")
     assert (code, said["reason"]) == (1, "authz_insufficient")
+
+
+def test_without_the_list_it_names_a_token_cannot_be_decided(world: dict[str, Any]) -> None:
+    code, said = ask(world, "home at+jwt", lists=False)
+    assert (code, said["reason"], said["step"]) == (3, "status_list_unavailable", 17)
+    code, said = ask(world, "home jwt-svid", "--profile", "jwt-svid", issuer="spiffe://example.org", keys="bundle")
+    assert (code, said["status"]["source"]) == (0, "none"), "it names no list"
 
 
 def test_a_jwt_svid_by_the_bundle_says_who_and_nothing_about_calls(world: dict[str, Any]) -> None:
