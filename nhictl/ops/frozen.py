@@ -27,9 +27,9 @@ def _first(found: list[Freeze], name: str, attrs: dict[str, Any]) -> Freeze | No
     return next((one for one in found if one.covers(name, attrs["env"], attrs["groups"])), None)
 
 
-def refuse(act: Act, row: table.AgentRow) -> None:
+def refuse(place: Act | House, row: table.AgentRow) -> None:
     """ConflictError (5) if the agent is frozen. For every act that gives an agent something to act with."""
-    if (freeze := by(act.house, row)) is not None:
+    if (freeze := by(place.house if isinstance(place, Act) else place, row)) is not None:
         raise error(f"agent `{row.name}` is frozen", freeze)
 
 

@@ -15,7 +15,7 @@ from nhictl.core import times
 from nhictl.core.identity import csr, spiffe, x509_svid
 from nhictl.core.token import jws
 from nhictl.errors import ConflictError, InputError, UnavailableError
-from nhictl.ops import agent_keys, agents, instances, x509_authority
+from nhictl.ops import agent_keys, agents, frozen, instances, x509_authority
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
@@ -151,6 +151,7 @@ def _ready(house: House, name: str, key: Certified, instance: str, now_us: int) 
     row = agents.find(house, name)
     if (standing := agents.state_at(row, now_us)) != "active":
         raise wrong_state("agent", row.name, standing)
+    frozen.refuse(house, row)
     instances.refuse_suspended(house, row, instance)
     _refuse_key(house, row, key.kid, now_us)
     return row

@@ -53,21 +53,21 @@ def test_the_reply(authority: Run, tmp_path: Path) -> None:
     assert (code, err, reply["schema"]) == (0, "", "nhictl.publication/v1")
     assert set(reply) == {"schema", "out", "files", "spiffe_sequence", "notes", "log"}
     assert reply["out"] == str(tmp_path / "pub")
-    assert [set(file) for file in reply["files"]] == [{"path", "sha256", "changed"}] * 4
+    assert [set(file) for file in reply["files"]] == [{"path", "sha256", "changed"}] * 6
     for file in reply["files"]:
         assert file["sha256"] == sha256((tmp_path / "pub" / file["path"]).read_bytes()).hexdigest()
     assert set(reply["log"]) == {"chain", "seq", "size", "root"}
     again = json.loads(authority("trust", "publish", "--out", "pub", "--json")[1])
     assert again["log"] == reply["log"]
-    assert [file["changed"] for file in again["files"]] == [False] * 4
+    assert [file["changed"] for file in again["files"]] == [False] * 6
 
 
 def test_in_words(authority: Run) -> None:
     code, out, _ = authority("trust", "publish", "--out", "pub")
     assert code == 0
-    assert out.count("written") == 4
+    assert out.count("written") == 6
     assert "spiffe_sequence 1" in out
-    assert authority("trust", "publish", "--out", "pub")[1].count("unchanged") == 4
+    assert authority("trust", "publish", "--out", "pub")[1].count("unchanged") == 6
 
 
 def test_an_issuer_that_is_no_url_is_said(run: Run) -> None:
