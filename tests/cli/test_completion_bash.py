@@ -47,7 +47,7 @@ def broken(line: str) -> list[str]:
 HOSTILE_WORDS = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "*", "[a", "\\", '"', "-", "=", "(", "$x["]
 FORMATS = "table json jsonl csv tsv markdown"
 CASES = [
-    ("", "init agent task token trust policy audit crypto demo completion"),
+    ("", "init agent task token run credential trust policy audit crypto demo completion"),
     ("to", "token"),
     ("x", ""),
     ("token ", "issue verify inspect revoke list show"),
