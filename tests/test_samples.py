@@ -74,6 +74,16 @@ def test_readme_trust_story(tmp_path: Path) -> None:
     assert (tmp_path / "svid.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
 
 
+def test_readme_run_story(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    before = shell(blocks()[2].split("TASK=")[0], home, tmp_path)
+    assert before.returncode == 0, before.stderr
+    run = next(block for block in blocks() if "nhictl run" in block)
+    done = shell(run, home, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("valid: invoice-bot for task t-")
+
+
 def test_readme_exit_table_is_the_code(tmp_path: Path) -> None:
     from nhictl import errors
 

@@ -31,7 +31,7 @@ NOT_STARTED: Final = 125
 CANNOT_EXECUTE: Final = 126
 NOT_FOUND: Final = 127
 Say = Callable[[str], None]
-_LOOK_US: Final = 5_000_000
+_LOOK_US: Final = 2_000_000
 
 
 class Plan(NamedTuple):

@@ -19,6 +19,7 @@ from nhictl.ops.init import initialise
 from nhictl.ops.issue_token import issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
+from nhictl.ops.run_handover import sweep
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_token import consume, verify
 from nhictl.store import log
@@ -84,6 +85,8 @@ class Runs:
         for process in self.started:
             process.kill()
             process.communicate()
+        for task in {each["task"] for each in self.records() if "task" in each}:
+            sweep(self.home, task)
         self.house.close()
 
     def run(self, *command: str, options: tuple[str, ...] = OPEN, env: dict[str, str] | None = None) -> Ran:

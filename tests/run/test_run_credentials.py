@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nhictl.core.credential_file import parse
-from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import credentials
+from nhictl.errors import InputError, UnavailableError, UnsafeError
+from nhictl.ops import credentials, helper_program
 from tests.run.run_home import OPEN, Runs, eventually
 
 HELPER = """#!/bin/sh
@@ -97,12 +97,29 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_cannot_be_acquired_starts_nothing_and_is_revoked(own: Runs, operator: Operator, name: str) -> None:
+def test_an_answer_that_is_none(own: Runs, operator: Operator, name: str) -> None:
     answer, status, said = WRONG[name]
     operator.answers(answer)
     operator.ends("acquire", status)
+    with pytest.raises(UnavailableError) as caught:
+        helper_program.acquire(credentials.chosen(own.house, ["my-db"])[0], {"task": "t-1"})
+    assert caught.value.code == "credential_failed"
+    assert said in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
+def test_a_helper_that_takes_too_long_is_ended(own: Runs, operator: Operator) -> None:
+    operator.program.write_text('#!/bin/sh\necho $$ >"$0.pid"; exec sleep 60\n')
+    declared = credentials.chosen(own.house, ["my-db"])[0]._replace(timeout_s=1)
+    with pytest.raises(UnavailableError, match="not done within 1 s"):
+        helper_program.acquire(declared, {"task": "t-1"})
+    assert not Path(f"/proc/{operator.program.with_name('helper.pid').read_text().strip()}").exists()
+
+
+def test_what_cannot_be_acquired_starts_nothing_and_is_revoked(own: Runs, operator: Operator) -> None:
+    operator.ends("acquire", 3)
     done = own.run("touch", "ran", options=WITH)
-    assert (done.rc, said in done.err, "s3cret" in done.err) == (125, True, False), done
+    assert (done.rc, "ended with 3" in done.err, "s3cret" in done.err) == (125, True, False), done
     assert not (own.folder / "ran").exists()
     assert [each["do"] for each in operator.asked()] == ["acquire", "revoke"]
     assert own.kinds(own.newest_task())[-2:] == ["task.closed", "credential.revoked"]

@@ -16,7 +16,7 @@ from nhictl.ops.run_handover import ByDescriptor, ByFile, Handover, Handovers
 from tests.ops.token_home import decoded
 from tests.run.run_home import OPEN, Runs, eventually
 
-SECONDS = 3.2
+SECONDS = 2.2
 
 
 def newest(path: Path) -> str:
@@ -53,7 +53,7 @@ def test_it_is_renewed_before_it_expires(runs: Runs, deliver: str) -> None:
 
 def test_never_past_the_deadline_of_the_task(runs: Runs) -> None:
     script = (
-        'while [ -s "$NHICTL_TOKEN_FILE" ]; do cat "$NHICTL_TOKEN_FILE"; sleep 0.1; done & sleep 3; kill $!; exit 0'
+        'while [ -s "$NHICTL_TOKEN_FILE" ]; do cat "$NHICTL_TOKEN_FILE"; sleep 0.1; done & sleep 2.2; kill $!; exit 0'
     )
     done = runs.run("sh", "-c", script, options=(*OPEN, "--deliver", "file", "--ttl", "1s", "--deadline", "2s"))
     assert (done.rc, done.err) == (0, "")
@@ -196,3 +196,4 @@ def test_the_folder_is_where_memory_is(tmp_path: Path, monkeypatch: pytest.Monke
     loose.add("NHICTL_TOKEN", "x")
     assert "/dev/shm/nhictl-t-1/token" in loose.environment().values()
     loose.close()
+    assert not Path("/dev/shm/nhictl-t-1").exists()
