@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from nhictl.ops import agents, standing
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
+from nhictl.ops.publish_trust import spread
 from nhictl.store import agents as table
 from nhictl.store import cuts, svids
 from nhictl.store.cuts import Cut
@@ -55,7 +56,5 @@ def change(house: House, name: str, verb: str, reason: str | None) -> tuple[dict
         return agents.to_json(act.house, agents.find(act.house, row.name), act.now_us), live
 
     (agent, live), head = transact(house, decide, grants=rule.grants)
-    from nhictl.ops.publish_trust import spread
-
     spread(house)
     return agent, live, head

@@ -20,7 +20,7 @@ from nhictl.ops import agents, binding, instances, policies, status_entries
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.delegation_checks import Plan, Refused, Wanted, check, plan, question, unfit
 from nhictl.ops.house import House
-from nhictl.ops.issue_token import Issued, _new_jti, _signing_key
+from nhictl.ops.issue_token import Issued, new_jti, signing_key
 from nhictl.ops.token_facts import Seen
 from nhictl.ops.turn import log_key
 from nhictl.ops.verify_token import judge, verify
@@ -49,7 +49,7 @@ def delegate(
     asked = question(house, parent, proof)
     first = verify(house, asked)
     settled = plan(house, parent, wanted) if first.valid or first.reason == "use_required" else None
-    key, private = _signing_key(house)
+    key, private = signing_key(house)
     logged = log_key(house)
 
     def decide(act: Act) -> Delegated | Refused:
@@ -91,7 +91,7 @@ def _grant(
     expires = expires if ends_us is None else min(expires, ends_us // 1_000_000)
     if expires <= issued:
         raise ConflictError("the parent, its task or the delegate ends within this second", code="token_expired")
-    jti = _new_jti(act.house)
+    jti = new_jti(act.house)
     scope = [box.to_mapping() for box in wanted.boxes]
     meta = act.house.meta
     acted = delegation.act_claim(

@@ -8,6 +8,7 @@ from typing import Any
 from nhictl.ops import standing, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
+from nhictl.ops.publish_trust import spread
 from nhictl.store import agents as agent_table
 from nhictl.store import work
 from nhictl.store.cuts import Cut
@@ -22,14 +23,8 @@ def end_task(
     still be closed or killed: the record then says so. `more` goes into the record as it is.
     """
     (task, live), head = transact(house, ending(name, outcome, reason, more), grants=False)
-    _spread(house)
-    return task, live, head
-
-
-def _spread(house: House) -> None:
-    from nhictl.ops.publish_trust import spread
-
     spread(house)
+    return task, live, head
 
 
 def ending(

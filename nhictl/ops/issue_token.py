@@ -31,18 +31,17 @@ class Issued(NamedTuple):
     expires: str
 
 
-def _signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
-    """The active token key, opened before the lock is taken."""
+def signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
+    """The active token key, opened before the lock is taken; ConflictError (5) if there is none."""
     with sqlite.guarded("read the signing keys"):
-        every = agent_table.keys(house.db, "token")
-    rows = [row for row in every if row.state == "active"]
-    if not rows:
-        ready = [row.kid for row in every if row.state == "prepared"]
-        raise ConflictError(
-            "no key is active that signs tokens", code="no_token_key",
-            hint=f"nhictl key activate {ready[0]}" if ready else "nhictl key prepare, then nhictl key activate KID",
-        )  # fmt: skip
-    return rows[-1], house.opened(rows[-1], jws.private_from_bytes)
+        row = agent_table.active_key(house.db, "token")
+        if row is None:
+            ready = [each.kid for each in agent_table.keys(house.db, "token") if each.state == "prepared"]
+            raise ConflictError(
+                "no key is active that signs tokens", code="no_token_key",
+                hint=f"nhictl key activate {ready[0]}" if ready else "nhictl key prepare, then nhictl key activate KID",
+            )  # fmt: skip
+    return row, house.opened(row, jws.private_from_bytes)
 
 
 def issue_token(
@@ -56,8 +55,12 @@ def issue_token(
     so that a verifier far away, who sees the token alone, does not trust an agent longer than we do. `bind` is the
     thumbprint of a key, or `agent` for the agent's own.
     """
-    try:
+
+    def once() -> tuple[Issued, Head]:
         return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind, bind), task))
+
+    try:
+        return once()
     except ConflictError as e:
         if e.code == "lease_lost":
             from nhictl.ops import leases
@@ -65,8 +68,7 @@ def issue_token(
             leases.notice(house, tasks.find(house, task).id)
         if e.code != "key_changed":
             raise
-    # a rotation came between the look and the lock: the new key signs
-    return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind, bind), task))
+    return once()  # a rotation came between the look and the lock: the new key signs
 
 
 def issuing(
@@ -82,7 +84,7 @@ def issuing(
         raise InputError(f"a token of profile {kind} lives 1 to {longest} s", code="invalid_ttl")
     if uses is not None and not 1 <= uses <= MAX_USES:
         raise InputError(f"--uses {uses} is not 1 to {MAX_USES}", code="usage")
-    key, private = _signing_key(house)
+    key, private = signing_key(house)
     chosen = ttl_s or profile.DEFAULT_TTL_S
 
     def decide(task: str, act: Act) -> Issued:
@@ -96,7 +98,7 @@ def issuing(
             raise wrong_state("task", row.name, "closed", "its deadline has passed")
         if ends_us is not None and (expires := min(expires, ends_us // 1_000_000)) <= issued:
             raise wrong_state("agent", agent.name, "expired", "its registration ends within this second")
-        jti = _new_jti(act.house)
+        jti = new_jti(act.house)
         meta = act.house.meta
         entry = status_entries.draw(act) if kind == profile.AT_JWT else None
         grant = profile.Grant(
@@ -129,7 +131,7 @@ def issuing(
     return decide
 
 
-def _new_jti(house: House) -> bytes:
+def new_jti(house: House) -> bytes:
     """128 random bits, drawn again where their text would begin with a hyphen and look like an option."""
     for _ in range(64):
         jti = house.random(16)

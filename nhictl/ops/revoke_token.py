@@ -9,6 +9,7 @@ from nhictl.errors import NotFoundError
 from nhictl.ops import lineage, selectors, standing, tokens
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
+from nhictl.ops.publish_trust import spread
 from nhictl.ops.selectors import Selector
 from nhictl.store import agents as agent_table
 from nhictl.store import cuts, delegations, sqlite, work
@@ -81,8 +82,6 @@ def revoke(
         return found.also(_cascade(act, held, sealed, {"cascade": f"record {seq}"}))
 
     found, head = transact(house, decide, grants=False)
-    from nhictl.ops.publish_trust import spread
-
     return found._replace(published=spread(house)), head
 
 

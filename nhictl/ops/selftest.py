@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import b64, jws
+from nhictl.errors import UnsafeError
 from nhictl.ops.house import House
 from nhictl.ops.selftest_tokens import FORGERIES, GARBLED, forge, symmetric
 from nhictl.ops.token_facts import Question
@@ -189,7 +190,10 @@ def _live(house: House) -> Iterator[Check]:
 
 
 def _key(house: House) -> agent_table.KeyRow:
-    return next(row for row in agent_table.keys(house.db, "token") if row.state == "active")
+    row = agent_table.active_key(house.db, "token")
+    if row is None:
+        raise UnsafeError("the home has no active token key", code="no_token_key")
+    return row
 
 
 def _private(house: House) -> Any:

@@ -13,7 +13,7 @@ from nhictl.core import strict_json
 from nhictl.core.token import jws, status_list
 from nhictl.core.token.claims import still_good
 from nhictl.core.token.verdict import RejectedError
-from nhictl.ops import agents, frozen, lineage, tokens
+from nhictl.ops import agents, frozen, tokens
 from nhictl.ops.house import House
 from nhictl.ops.status_entries import AGGREGATION, SIZE, path_of
 from nhictl.store import agents as agent_table
@@ -28,7 +28,7 @@ def files(house: House, folder: public_files.PublicFolder) -> dict[str, bytes]:
             return {}
         numbers = status.current(db, still_good(now_us))
         made = {number: _list(house, number, now_us) for number in numbers}
-        rows = [row for row in agent_table.keys(db, "token") if row.state == "active"]
+        signer = agent_table.active_key(db, "token")
     issuer = house.issuer()
     wanted: dict[str, bytes] = {}
     for number, found in made.items():
@@ -36,10 +36,10 @@ def files(house: House, folder: public_files.PublicFolder) -> dict[str, bytes]:
         standing = folder.read(path_of(number)) or b""
         if _says(standing, uri, found, issuer, now_us):
             wanted[path_of(number)] = standing
-        elif rows:
-            private = house.opened(rows[-1], jws.private_from_bytes)
+        elif signer is not None:
+            private = house.opened(signer, jws.private_from_bytes)
             claims = status_list.claims_of(uri, found, now_us // 1_000_000)
-            wanted[path_of(number)] = status_list.sign(rows[-1].kid, private, claims).encode()
+            wanted[path_of(number)] = status_list.sign(signer.kid, private, claims).encode()
     lists = [f"{issuer.iss}/{path}" for path in wanted]
     wanted[AGGREGATION] = strict_json.dumps({"status_lists": lists}).encode() + b"\n"
     return wanted
@@ -83,8 +83,6 @@ def _agent(house: House, ident: int, now_us: int) -> int:
 
 
 def _delegated(house: House, token: int, now_us: int) -> int:
-    if lineage.ended(house, token):
-        return status_list.INVALID
     row = work.token_by_id(house.db, token)
     state = tokens.show_row(house, row, now_us)["state"] if row is not None else "unknown"
-    return status_list.VALID if state == "live" else status_list.SUSPENDED
+    return {"live": status_list.VALID, "revoked": status_list.INVALID}.get(state, status_list.SUSPENDED)

@@ -27,11 +27,11 @@ class LogKey(NamedTuple):
 def log_key(house: House) -> LogKey:
     """Open the log key; UnsafeError (6) if there is none, or if the custody does not open it."""
     with sqlite.guarded("read the log key"):
-        rows = [row for row in agents.keys(house.db, "log") if row.state == "active"]
-    if not rows:
+        row = agents.active_key(house.db, "log")
+    if row is None:
         raise UnsafeError("the home has no log key", code="home_incomplete")
-    private = house.opened(rows[-1], Ed25519PrivateKey.from_private_bytes)
-    return LogKey(private, base64.b64decode(json.loads(rows[-1].public)["ed25519"]))
+    private = house.opened(row, Ed25519PrivateKey.from_private_bytes)
+    return LogKey(private, base64.b64decode(json.loads(row.public)["ed25519"]))
 
 
 def in_turn(house: House, grants: bool, key: LogKey | None = None) -> tuple[WriteLock, LogKey]:

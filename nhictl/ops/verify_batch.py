@@ -9,7 +9,7 @@ from nhictl.errors import InputError
 from nhictl.ops import reading
 from nhictl.ops.house import House
 from nhictl.ops.token_facts import Question
-from nhictl.ops.verify_token import consume, verify
+from nhictl.ops.verify_token import ask
 
 _TEXTS: Final = ("token", "audience", "tool", "resource", "at", "profile", "dpop_proof", "htm", "htu")
 _OBJECTS: Final = ("args", "context")
@@ -25,11 +25,7 @@ def answer(house: House, line: dict[str, Any], defaults: dict[str, Any]) -> dict
     asked = question(house, given)
     if not isinstance(live, bool):
         raise InputError("`consume` has to be true or false", code="invalid_request_line")
-    if live:
-        verdict, head = consume(house, asked)
-        return {**verdict.to_json(), "recorded": True, "log": head.to_json()}
-    body = {**verify(house, asked).to_json(), "recorded": False}
-    return {**body, "hypothetical": True} if asked.at_us is not None else body
+    return ask(house, asked, live=live)[0]
 
 
 def question(house: House, given: dict[str, Any]) -> Question:

@@ -13,10 +13,10 @@ from nhictl.core.identity import spiffe
 from nhictl.core.token import claims, compact, jwks, profile, state, status_list
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
+from nhictl.ops.house import ALGORITHMS
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_token import check_details
 
-ALGORITHMS = frozenset({"ES256"})
 _UNUSABLE = frozenset({"set_malformed", "set_mixed"})
 
 

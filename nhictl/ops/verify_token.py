@@ -76,6 +76,16 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
     return transact(house, act_on)
 
 
+def ask(house: House, asked: Question, *, live: bool) -> tuple[dict[str, Any], int]:
+    """The members of `nhictl.verdict/v1` on one question, live or plain, and the exit status that goes with them."""
+    if live:
+        verdict, head = consume(house, asked)
+        return {**verdict.to_json(), "recorded": True, "log": head.to_json()}, verdict.exit
+    verdict = verify(house, asked)
+    body = {**verdict.to_json(), "recorded": False}
+    return ({**body, "hypothetical": True} if asked.at_us is not None else body), verdict.exit
+
+
 def _check(asked: Question) -> None:
     """Refuse what could not be recorded: it is the asker's fault, and must not become ours in the middle of an act."""
     check_audience(asked.audience)

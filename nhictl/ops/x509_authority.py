@@ -86,14 +86,14 @@ def ready(house: House) -> Authority:
     if not _rows(house):
         made = make(house)
         transact(house, lambda act: _keep(act, made), may_rest=True)
-    active = [row for row in _rows(house) if row.state == "active"]
-    if not active:
+    with sqlite.guarded("read the signing keys"):
+        row = agents.active_key(house.db, USE)
+    if row is None:
         raise ConflictError(
             "no X.509 authority is active",
             code="no_x509_authority",
             hint="nhictl key prepare, then nhictl key activate",
         )
-    row = active[-1]
     try:
         (x5c,) = json.loads(row.public)["x5c"]
         own = x509_svid.load(x5c)

@@ -92,6 +92,11 @@ def keys(db: sqlite3.Connection, use: str, below: int = LATEST) -> list[KeyRow]:
     return [KeyRow(*row) for row in db.execute(query, (use,))]
 
 
+def active_key(db: sqlite3.Connection, use: str) -> KeyRow | None:
+    """The key that signs for `use`; None if none is active."""
+    return next((row for row in reversed(keys(db, use)) if row.state == "active"), None)
+
+
 def key_state(db: sqlite3.Connection, ident: int) -> str | None:
     """The state of one signing key."""
     row = db.execute("SELECT state FROM signing_key WHERE id = ?", (ident,)).fetchone()

@@ -43,13 +43,6 @@ def since(db: sqlite3.Connection, ident: int, below: int = LATEST) -> Since | No
     return Since(*row) if row else None
 
 
-def revoked_by(db: sqlite3.Connection, ident: int, below: int = LATEST) -> int | None:
-    """The number of the record that revoked a key, if that was within the first `below` records."""
-    query = "SELECT seq FROM signing_key_version WHERE key = ? AND state = 'revoked' AND seq < ?"
-    row = db.execute(query, (ident, below)).fetchone()
-    return int(row[0]) if row else None
-
-
 def add_publication(db: sqlite3.Connection, folder: str, ident: int, seq: int) -> None:
     """From record `seq` on the folder shows the key."""
     db.execute("INSERT INTO key_publication (folder, key, seq) VALUES (?, ?, ?)", (folder, ident, seq))

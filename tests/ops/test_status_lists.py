@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import pytest
 
+from nhictl.cli import session
 from nhictl.core.policy.box import parse_box
-from nhictl.core.token import b64, status_list
+from nhictl.core.token import b64, compact, status_list
 from nhictl.core.token.status_list import INVALID, SUSPENDED, VALID
-from nhictl.ops import instances, status_entries
+from nhictl.ops import instances, reading, status_entries
 from nhictl.ops.change_agent import change
 from nhictl.ops.change_key import revoke as revoke_key
 from nhictl.ops.change_key import taint
@@ -28,6 +29,7 @@ from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_offline import Known, verify_offline
+from nhictl.render import DOCUMENTS, FORMATS
 from tests.harness import Clock
 
 ISSUER: Final = "https://nhi.example.org"
@@ -194,3 +196,11 @@ def test_a_folder_that_cannot_be_written_undoes_nothing_and_is_named(home: Serve
     assert home.offline(mine) == "valid", "it was told that this may be so"
     republish(home.house)
     assert home.offline(mine) == "token_revoked"
+
+
+def test_what_is_read_of_a_token_and_of_a_list_is_what_one_may_have() -> None:
+    """The limits stand in the core, and once more where input is read, which every start would else pay for."""
+    assert reading.LIST_LIMIT == status_list.MAX_LIST
+    assert reading.TOKEN_LIMIT == compact.MAX_TOKEN + 2
+    assert session.FORMATS == FORMATS
+    assert session.DOCUMENTS == DOCUMENTS

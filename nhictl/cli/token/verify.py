@@ -14,7 +14,7 @@ from nhictl.cli.token.bind import ProofFile, proof_of
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
 from nhictl.ops.token_facts import Question
-from nhictl.ops.verify_token import consume, verify
+from nhictl.ops.verify_token import ask
 from nhictl.render import Result
 
 
@@ -85,7 +85,6 @@ def command(
     if not offline and any(each is not None for each in far):
         raise InputError("--jwks, --issuer, --status-list and --max-stale go with --offline", code="usage")
     data = _token(token_file)
-    body: dict[str, Any]
     if offline:
         given = reading.arguments(None, tool, pairs("--arg", arg)) if tool and arg else {}
         asked = Question(data, audience, tool, given, resource, None, session().at(at), profile, shown)
@@ -96,15 +95,8 @@ def command(
     question = Question(
         data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown
     )
-    if live:
-        verdict, head = consume(house, question)
-        body = {**verdict.to_json(), "recorded": True, "log": head.to_json()}
-    else:
-        verdict = verify(house, question)
-        body = {**verdict.to_json(), "recorded": False}
-    if at is not None:
-        body["hypothetical"] = True
-    return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), verdict.exit)
+    body, code = ask(house, question, live=live)
+    return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
 
 
 def _proof(name: str | None, htm: str | None, htu: str | None, token_file: str) -> tuple[bytes, str, str] | None:

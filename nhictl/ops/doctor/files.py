@@ -18,7 +18,6 @@ from nhictl.ops.publish_trust import TURN
 from nhictl.store import ballast, custody, files, keys, lease
 
 CUSTODY_FILES: Final = (keys.KEK_FILE, custody.TURN, key_custody.TURN)
-_OURS: Final = (ballast.NAME, lease.FOLDER, credentials.FILE)
 KNOWN: Final = (
     *CUSTODY_FILES,
     DATABASE,
