@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy audit guard crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -13,6 +13,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
+        'guard') words='hook' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -67,6 +68,7 @@ _nhictl_options() { # all options of a verb
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -147,6 +149,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--keys) kind=file ;;
         'audit replay':--view) kind='is timeline tree' ;;
+        'guard hook':--audience) kind=text ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
@@ -195,6 +198,7 @@ _nhictl_argument() { # what the argument of that number is
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'guard hook':0) kind='is claude-code codex' ;;
         'crypto jws-verify':0) kind=file ;;
         'crypto dpop-verify':0) kind=file ;;
         'crypto jwks-lint':0) kind=file ;;

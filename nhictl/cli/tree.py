@@ -111,6 +111,12 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
         },
     ),
+    "guard": Noun(
+        "stand in front of an agent's tools and ask before each call",
+        {
+            "hook": Verb("guard.hook", "decide on a coding agent's hook event; fails closed"),
+        },
+    ),
     "crypto": Noun(
         "check keys, signatures and names by themselves",
         {

@@ -11,7 +11,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from nhictl.core.ledger import content
+from nhictl.core import strict_json
+from nhictl.core.ledger import content, record
 from nhictl.core.token import b64, profile
 from nhictl.core.token.verdict import Verdict
 from nhictl.errors import InputError
@@ -22,6 +23,7 @@ from nhictl.ops.judge_task import judge_task
 from nhictl.ops.reading import check_audience
 from nhictl.ops.token_facts import Question, Seen
 from nhictl.ops.verify_token import check_call, judge
+from nhictl.store import log, sqlite, work
 
 RESULT_LIMIT: Final = 1 << 20
 """Bytes of a result that are kept; of a larger one the record commits to its SHA-256 and length."""
@@ -58,7 +60,9 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What was decided, and all that settling needs. `seq` is the number of the call's record, `head` the log after it."""
+    """What was decided, and all that settling needs. `seq` is the number of the call's record, `head` the log after it
+    (None where the call was looked up).
+    """
 
     allowed: bool
     reason: str
@@ -66,7 +70,7 @@ class Answer(NamedTuple):
     message: str
     decision: dict[str, Any] | None
     seq: int
-    head: Head
+    head: Head | None
     call: str
     fields: dict[str, Any]
     task_row: int | None
@@ -143,6 +147,29 @@ def _whose(seen: Seen) -> tuple[dict[str, Any], int | None]:
     if seen.token is not None:
         made["jti"] = b64.encode(seen.token.jti)
     return made, seen.task.id
+
+
+def called(house: House, task: str, call: str) -> Answer | None:
+    """The newest allowed call of a task under the host's id that has not returned, for a point that settles in another
+    process than it began in; None if there is none.
+    """
+    needle = f'"call":{strict_json.dumps(call)}'.encode()
+    with sqlite.guarded("read the log"):
+        row = work.task(house.db, task)
+        settled: set[Any] = set()
+        for seq, line in log.mentioning(house.db, row.id, needle) if row is not None else ():
+            made = record.decode(line)
+            if made["type"] == "tool.returned":
+                settled.add((made.get("ext") or {}).get("called"))
+            elif made["type"] == "tool.called" and made.get("call") == call:
+                if made["outcome"] != "ok" or seq in settled or row is None:
+                    return None
+                fields: dict[str, Any] = {name: made[name] for name in _FIELDS if name in made}
+                return Answer(True, "permitted", 20, "", None, seq, None, call, fields, row.id)
+    return None
+
+
+_FIELDS: Final = ("agent", "inst", "task", "jti", "tool", "call", "span", "pspan")
 
 
 def settle(house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None) -> Head:
