@@ -115,6 +115,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
         "stand in front of an agent's tools and ask before each call",
         {
             "hook": Verb("guard.hook", "decide on a coding agent's hook event; fails closed"),
+            "install": Verb("guard.install", "put the guard into a coding agent's settings, or take it out"),
+            "status": Verb("guard.status", "prove that the guards are on"),
         },
     ),
     "crypto": Noun(

@@ -1,6 +1,7 @@
 """Projects whose coding agent is guarded: which agent works there, what for, and what a session's task may touch.
 
-`{"nhictl_guards": 1, "projects": [{path, host, agent, intent, purpose, allow, deadline_s}]}`, kept by `guard install`.
+`{"nhictl_guards": 1, "projects": [{path, host, agent, intent, purpose, allow, command,
+deadline_s}]}`, kept by `guard install`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from nhictl.errors import InputError
 
 MAX_FILE: Final = 1_000_000
 DEFAULT_DEADLINE_S: Final = 8 * 3600
-_TEXTS: Final = ("path", "host", "agent", "intent", "purpose")
+_TEXTS: Final = ("path", "host", "agent", "intent", "purpose", "command")
 
 
 class Project(NamedTuple):
-    """One guarded folder, absolute and without links; `allow` are boxes as text; `deadline_s` how long a session lasts."""
+    """One guarded folder, absolute and without links; `allow` are boxes as text, `command` is what was put into the host's
+    settings, and `deadline_s` how long a session lasts.
+    """
 
     path: str
     host: str
@@ -24,6 +27,7 @@ class Project(NamedTuple):
     intent: str
     purpose: str
     allow: tuple[str, ...]
+    command: str
     deadline_s: int = DEFAULT_DEADLINE_S
 
     def to_json(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def register_projects(
 ) -> None:
     projects = [
         {"path": str(folder), "host": host, "agent": "coder", "intent": "code", "purpose": "work here",
-         "allow": list(allow), "deadline_s": 3600}
+         "allow": list(allow), "command": "true", "deadline_s": 3600}
         for folder in folders
     ]  # fmt: skip
     path = home / FILE
