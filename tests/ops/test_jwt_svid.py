@@ -175,7 +175,14 @@ def test_what_makes_no_difference(setting: Setting, edit: Callable[[dict[str, An
     assert setting.ask(setting.forge(header, claims), **READ) == (20, "valid")
 
 
-DELETE = object()
+class _Delete:
+    """A member that is to be left out."""
+
+    def __repr__(self) -> str:
+        return "DELETE"
+
+
+DELETE = _Delete()
 BAD: list[tuple[int, str, str, dict[str, Any]]] = [
     (4, "header_unexpected", "header", {"x": 1}),
     (4, "header_key_injection", "header", {"jwk": {}}),

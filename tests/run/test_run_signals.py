@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nhictl.ops.run_child import Signals
+from tests.harness import ROOT
 from tests.run.run_home import OPEN, PATIENCE_S, Runs, eventually
 
 COUNT = "import signal,sys,time\nn=0\ndef got(s,f):\n global n\n n+=1; print('got',s,n,flush=True)\n"
@@ -96,7 +97,7 @@ def test_a_signal_before_the_start_starts_nothing(runs: Runs) -> None:
     assert runs.kinds(runs.newest_task())[-2:] == ["task.closed", "credential.revoked"]
 
 
-def test_the_mask_is_put_back() -> None:
+def mask_is_put_back() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     with Signals() as signals:
         assert signals.watched <= signal.pthread_sigmask(signal.SIG_BLOCK, [])
@@ -104,6 +105,12 @@ def test_the_mask_is_put_back() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         assert signals.ending() == signal.SIGTERM
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+def test_the_mask_is_put_back() -> None:
+    """In a process of its own: a runner that has other threads would have the signal delivered to one of those."""
+    code = "from tests.run.test_run_signals import mask_is_put_back; mask_is_put_back()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 class Screen:
