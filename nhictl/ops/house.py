@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nhictl.core.token.claims import Issuer
+from nhictl.core.token.claims import OWN_ALGORITHMS, Issuer
 from nhictl.errors import InputError, NhictlError, UnavailableError, UnsafeError
 from nhictl.store import agents, files, keys, log, sqlite
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DATABASE = "nhictl.db"
 LOCK = "lock"
 MARK = "high-water"
-ALGORITHMS = frozenset({"ES256"})
 
 T = TypeVar("T")
 
@@ -250,4 +249,4 @@ class House:
         with sqlite.guarded("read the signing keys"):
             rows = agents.keys(self.db, "token", below)
         found: list[tuple[dict[str, Any], bool]] = [(json.loads(row.public), row.state == "revoked") for row in rows]
-        return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], ALGORITHMS)
+        return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], OWN_ALGORITHMS)

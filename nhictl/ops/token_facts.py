@@ -29,6 +29,8 @@ class Question(NamedTuple):
     kind: str = profile.AT_JWT
     proof: tuple[bytes, str, str] | None = None
     """A DPoP proof, and the method and address it has to be for."""
+    certificate: bytes | None = None
+    """The certificate (DER) that the client's TLS connection was authenticated with, as the server that was asked knows it."""
 
 
 class Seen:
