@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nhictl.core.token import b64, profile
+from nhictl.core.token import b64, profile, status_list
 from nhictl.errors import InputError
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_offline import Known, Verifier, verify_offline
@@ -177,6 +179,43 @@ def test_any_keys_get_an_answer_or_are_the_callers_fault(others: list[Any], chan
     else:
         return
     assert found == "invalid_jwks"
+
+
+def _filled(size: int) -> str:
+    return b64.encode(zlib.compress(bytes(size), 9))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        ("a bomb of 256 MiB", 1 << 28, "inflates to more than"),
+        ("a byte too many", (4 << 20) + 1, "inflates to more than"),
+    ],
+)
+def test_a_list_that_inflates_too_far_costs_no_more_than_one_that_may(name: str, size: int, said: str) -> None:
+    lst = _filled(size)
+    case = Foreign("ES256")
+    listed(0, status_list={"bits": 2, "lst": lst})(case)
+    token = case.token()
+    asked = Question(token, AUD, kind=profile.GENERIC)
+    tracemalloc.start()
+    verdict = verify_offline(Known(ISS, {"keys": case.keys}, case.lists), asked, NOON_US)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (verdict.step, verdict.reason) == (17, "status_list_invalid"), name
+    assert said in verdict.message
+    assert peak < 24 << 20, "bytes: the list, decoded and inflated as far as one may"
+    case.lists = []
+    listed(0, status_list={"bits": 2, "lst": _filled(4 << 20)})(case)
+    assert case.verify().reason == "valid", "the largest one there may be"
+
+
+def test_a_list_that_is_too_long_is_not_even_decoded() -> None:
+    case = Foreign("ES256")
+    listed(0)(case)
+    case.lists = [case.lists[0] + b"A" * status_list.MAX_LIST]
+    verdict = case.verify()
+    assert (verdict.reason, "token_too_large" in verdict.message) == ("status_list_invalid", True)
 
 
 def test_a_token_that_is_mostly_brackets_costs_little() -> None:
