@@ -88,6 +88,7 @@ class House:
         self.lock_timeout = 10.0
         self.caller: Callable[[], str] | None = None
         """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
+        self.lock_path = home / LOCK
         self.mark_path = home / MARK
         self.keeps_mark = True
         """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""
@@ -133,7 +134,7 @@ class House:
         """The connection, opened and checked at first use."""
         if self._db is None:
             self.check()
-            self._db = sqlite.open_existing(self.database, self.home / LOCK, self.lock_timeout)
+            self._db = sqlite.open_existing(self.database, self.lock_path, self.lock_timeout)
             self._place = files.identity(self.database)
         return self._db
 
