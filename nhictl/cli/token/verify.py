@@ -68,8 +68,8 @@ def command(
     A token that is bound to a key takes a --dpop-proof, and a live check takes each proof once; one that is bound to a
     certificate takes --client-cert. With --offline no home is needed: a revocation is seen through a status list only, as of
     that list's moment. Profile generic is for other issuers' tokens, and goes with --offline.
-    A line of --batch is {"token","audience","tool","args","resource","context","at","profile","consume","dpop_proof","htm",
-    "htu","client_cert","offline","jwks","issuer","status_list","max_stale"}, with keys, lists and certificates as they are.
+    A line of --batch is {"token", "audience", "tool", "args", "resource", "context", "at", "profile", "consume", "dpop_proof",
+    "htm", "htu", "client_cert", "offline", "jwks", "issuer", "status_list", "max_stale"}; keys, lists and certificates stand in it.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
