@@ -40,8 +40,8 @@ _nhictl_options() { # all options of a verb
         'task kill') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token issue') words='--task --audience --ttl --instance --uses --profile --bind --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token exchange') words='--trust --intent --audience --subject-token-file --subject-token-env --purpose --allow --ttl --deadline --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token delegate') words='--to --allow --bind --parent-file --ttl --audience --instance --uses --dpop-proof --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --dpop-proof --htm --htu --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token delegate') words='--to --allow --bind --parent-file --ttl --audience --instance --uses --dpop-proof --client-cert --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --dpop-proof --htm --htu --client-cert --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --instance --kid --principal --issued --ci-run --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --ci-run --live --revoked-by --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -115,10 +115,10 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token exchange':--trust | 'token exchange':--intent | 'token exchange':--audience | 'token exchange':--subject-token-env | 'token exchange':--purpose | 'token exchange':--allow | 'token exchange':--ttl | 'token exchange':--deadline) kind=text ;;
         'token exchange':--subject-token-file) kind=file ;;
         'token delegate':--to | 'token delegate':--allow | 'token delegate':--bind | 'token delegate':--ttl | 'token delegate':--audience | 'token delegate':--instance | 'token delegate':--uses) kind=text ;;
-        'token delegate':--parent-file | 'token delegate':--dpop-proof) kind=file ;;
+        'token delegate':--parent-file | 'token delegate':--dpop-proof | 'token delegate':--client-cert) kind=file ;;
         'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--htm | 'token verify':--htu | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
-        'token verify':--token-file | 'token verify':--dpop-proof | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
-        'token verify':--profile) kind='is at+jwt jwt-svid' ;;
+        'token verify':--token-file | 'token verify':--dpop-proof | 'token verify':--client-cert | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
+        'token verify':--profile) kind='is at+jwt jwt-svid generic' ;;
         'token inspect':--token-file) kind=file ;;
         'token revoke':--jti | 'token revoke':--task | 'token revoke':--agent | 'token revoke':--instance | 'token revoke':--kid | 'token revoke':--principal | 'token revoke':--issued | 'token revoke':--ci-run | 'token revoke':--reason) kind=text ;;
         'token revoke':--token-file) kind=file ;;

@@ -36,17 +36,18 @@ class Delegated(NamedTuple):
 
 
 def delegate(
-    house: House, parent: bytes, wanted: Wanted, proof: bytes | None = None
+    house: House, parent: bytes, wanted: Wanted, proof: bytes | None = None, certificate: bytes | None = None
 ) -> tuple[Delegated | Refused, Head | None]:
     """Make the child; a refusal is an answer, with the head if it was recorded.
 
-    `proof` is a DPoP proof by the key that the parent is bound to, if it is: method `DELEGATE`, address the issuer.
+    `proof` is a DPoP proof by the key that the parent is bound to, if it is: method `DELEGATE`, address the issuer. A parent
+    that is bound to a certificate takes the `certificate` (DER) and such a proof by its key: no TLS connection shows it here.
     InputError (2) for what could be nobody's token, NotFoundError (4) for an unknown agent, ConflictError (5) for a
     suspended instance, a holder without a key, or a spent token budget.
     """
     check(wanted)
     instance = instances.chosen(wanted.instance)
-    asked = question(house, parent, proof)
+    asked = question(house, parent, proof, certificate)
     first = verify(house, asked)
     settled = plan(house, parent, wanted) if first.valid or first.reason == "use_required" else None
     key, private = signing_key(house)
@@ -101,7 +102,7 @@ def _grant(
     grant = profile.Grant(
         meta["issuer"], plan.claims["sub"], holder.name, plan.claims["aud"], issued, expires, b64.encode(jti), task.name,
         instance, scope, policies.active_digest(act.house), doc["principal"], act.head().to_json(seq=False), plan.left,
-        binding.thumbprint(wanted.bind, holder), acted, b64.encode(parent.jti),
+        binding.confirmed(wanted.bind, holder), acted, b64.encode(parent.jti),
         wanted.uses or plan.claims.get("nhictl", {}).get("uses"), status_entries.claim(act, entry),
     )  # fmt: skip
     token = jws.sign(profile.header(key.kid), strict_json.dumps(profile.claims(grant)).encode(), private)
@@ -110,7 +111,7 @@ def _grant(
     digest = sha256(token.encode()).digest()
     names = [holder.name, *(seen.lineage.names if seen.lineage else ())]
     ext: dict[str, Any] = {
-        "aud": grant.audience, "exp": expires, "kid": key.kid, "profile": profile.AT_JWT, "jkt": grant.jkt, "act": names,
+        "aud": grant.audience, "exp": expires, "kid": key.kid, "profile": profile.AT_JWT, **(grant.cnf or {}), "act": names,
         "sub": seen.agent.name, **({"uses": wanted.uses} if wanted.uses is not None else {}),
         **status_entries.describe(entry),
         **({"delegation": plan.left} if plan.left is not None else {}),

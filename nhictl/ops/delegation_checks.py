@@ -8,7 +8,8 @@ from nhictl.core import strict_json
 from nhictl.core.identity import spiffe
 from nhictl.core.policy.algebra import regions
 from nhictl.core.policy.box import Box, box_from_mapping
-from nhictl.core.token import compact, delegation, dpop, profile
+from nhictl.core.token import compact, delegation, profile
+from nhictl.core.token.confirmation import Confirmation
 from nhictl.core.token.verdict import RejectedError
 from nhictl.errors import InputError
 from nhictl.ops import agents, binding, frozen, policies
@@ -24,11 +25,11 @@ STEP: Final = 15
 
 
 class Wanted(NamedTuple):
-    """What the child is to be: for which agent, which boxes, bound to which key (a thumbprint, or `agent`)."""
+    """What the child is to be: for which agent, which boxes, bound to which key (or `agent` for the agent's own)."""
 
     to: str
     boxes: tuple[Box, ...]
-    bind: str
+    bind: binding.Bound
     audience: str | None = None
     ttl_s: int | None = None
     instance: str | None = None
@@ -62,15 +63,19 @@ def check(wanted: Wanted) -> None:
         raise InputError(f"a delegated token lives 1 to {profile.MAX_BOUND_TTL_S} s", code="invalid_ttl")
     if wanted.uses is not None and not 1 <= wanted.uses <= MAX_USES:
         raise InputError(f"--uses {wanted.uses} is not 1 to {MAX_USES}", code="usage")
-    if wanted.bind != binding.OWN and not dpop.is_thumbprint(wanted.bind):
+    if not isinstance(wanted.bind, Confirmation) and wanted.bind != binding.OWN:
         raise InputError("a delegated token is bound to a key", code="usage")
 
 
-def question(house: House, parent: bytes, proof: bytes | None) -> Question:
-    """The question whether the parent is good for its own audience: delegating is no use of it at a resource."""
+def question(house: House, parent: bytes, proof: bytes | None, certificate: bytes | None = None) -> Question:
+    """The question whether the parent is good for its own audience: delegating is no use of it at a resource.
+
+    A certificate is public: without a proof by its key it shows nothing, and does not count.
+    """
     audience = _unproven(parent).get("aud")
     shown = None if proof is None else (proof, delegation.PROOF_METHOD, house.meta["issuer"])
-    return Question(parent, audience if isinstance(audience, str) and audience else "-", proof=shown)
+    named = audience if isinstance(audience, str) and audience else "-"
+    return Question(parent, named, proof=shown, certificate=certificate if shown is not None else None)
 
 
 def _unproven(token: bytes) -> dict[str, Any]:

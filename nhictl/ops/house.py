@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nhictl.core.token.claims import Issuer
+from nhictl.core.token.claims import OWN_ALGORITHMS, Issuer
 from nhictl.errors import InputError, NhictlError, UnavailableError, UnsafeError
 from nhictl.store import agents, files, keys, log, sqlite
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DATABASE = "nhictl.db"
 LOCK = "lock"
 MARK = "high-water"
-ALGORITHMS = frozenset({"ES256"})
 
 T = TypeVar("T")
 
@@ -89,6 +88,7 @@ class House:
         self.lock_timeout = 10.0
         self.caller: Callable[[], str] | None = None
         """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
+        self.lock_path = home / LOCK
         self.mark_path = home / MARK
         self.keeps_mark = True
         """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""
@@ -134,7 +134,7 @@ class House:
         """The connection, opened and checked at first use."""
         if self._db is None:
             self.check()
-            self._db = sqlite.open_existing(self.database, self.home / LOCK, self.lock_timeout)
+            self._db = sqlite.open_existing(self.database, self.lock_path, self.lock_timeout)
             self._place = files.identity(self.database)
         return self._db
 
@@ -250,4 +250,4 @@ class House:
         with sqlite.guarded("read the signing keys"):
             rows = agents.keys(self.db, "token", below)
         found: list[tuple[dict[str, Any], bool]] = [(json.loads(row.public), row.state == "revoked") for row in rows]
-        return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], ALGORITHMS)
+        return Issuer(self.meta["issuer"], tuple(found), self.meta["trust_domain"], OWN_ALGORITHMS)

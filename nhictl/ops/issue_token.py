@@ -46,14 +46,14 @@ def signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
 
 def issue_token(
     house: House, task: str, audience: str, *, ttl_s: int | None = None, instance: str | None = None,
-    uses: int | None = None, kind: str = profile.AT_JWT, bind: str | None = None,
+    uses: int | None = None, kind: str = profile.AT_JWT, bind: binding.Bound | None = None,
 ) -> tuple[Issued, Head]:  # fmt: skip
     """Issue a token of profile `kind` and return it with the log head after its record.
 
     NotFoundError (4) for an unknown task; ConflictError (5) for an ended task, an inactive or frozen agent, another or
     a suspended instance, or a spent token budget. The life is cut at the task's deadline and at the agent's expiry,
     so that a verifier far away, who sees the token alone, does not trust an agent longer than we do. `bind` is the
-    thumbprint of a key, or `agent` for the agent's own.
+    key it is bound to, or `agent` for the agent's own.
     """
 
     def once() -> tuple[Issued, Head]:
@@ -73,7 +73,7 @@ def issue_token(
 
 def issuing(
     house: House, audience: str, ttl_s: int | None = None, instance: str | None = None, uses: int | None = None,
-    kind: str = profile.AT_JWT, bind: str | None = None,
+    kind: str = profile.AT_JWT, bind: binding.Bound | None = None,
 ) -> Callable[[str, Act], Issued]:  # fmt: skip
     """The part of an act that issues a token for a task, with the signing key opened now; InputError (2) for no token."""
     check_audience(audience)
@@ -105,7 +105,7 @@ def issuing(
             meta["issuer"], spiffe.agent_id(meta["trust_domain"], agent.name), agent.name, audience, issued, expires,
             b64.encode(jti), row.name, row.instance, doc["scope"], policies.active_digest(act.house), doc["principal"],
             act.head().to_json(seq=False), doc.get("delegation"),
-            None if bind is None else binding.thumbprint(bind, agent), uses=uses,
+            binding.confirmed(bind, agent), uses=uses,
             status=status_entries.claim(act, entry),
         )  # fmt: skip
         body = profile.svid_claims(grant) if kind == profile.JWT_SVID else profile.claims(grant)
@@ -115,8 +115,7 @@ def issuing(
         if uses is not None:
             ext["uses"] = uses
         ext |= status_entries.describe(entry)
-        if grant.jkt is not None:
-            ext["jkt"] = grant.jkt
+        ext |= grant.cnf or {}
         seq = act.record(
             "token.issued", task_row=row.id, agent=agent.name, inst=row.instance, task=row.name, jti=grant.jti,
             tok="sha256:" + digest.hex(), ext=ext,

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import publish as trust_files
+from nhictl.core.token.claims import OWN_ALGORITHMS
 from nhictl.errors import NhictlError, UnavailableError, UnsafeError
 from nhictl.ops import status_entries
 from nhictl.ops.act import Act, Head, transact
-from nhictl.ops.house import ALGORITHMS, House
+from nhictl.ops.house import House
 from nhictl.store import agents, key_states, public_files, publication, sqlite
 from nhictl.store.lock import WriteLock
 
@@ -169,7 +170,7 @@ def _record(act: Act, folder: public_files.PublicFolder, issuer: str) -> Publish
     digest = trust_files.bundle_digest(keys, x509)
     if digest != known:
         sequence += 1
-    wanted = trust_files.documents(issuer, sorted(ALGORITHMS), keys, sequence, x509)
+    wanted = trust_files.documents(issuer, sorted(OWN_ALGORITHMS), keys, sequence, x509)
     there = trust_files.kids(bundle) & trust_files.kids(folder.read(trust_files.KEY_SET) or b"")
     certified = trust_files.certificates(bundle)
     there |= {row.kid for row in roots if json.loads(row.public)["x5c"][0] in certified}

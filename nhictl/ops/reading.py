@@ -15,6 +15,8 @@ TOKEN_LIMIT: Final = 16384 + 2
 """Bytes that are read of a token: one more than any that could be accepted, and its line end."""
 
 JWKS_LIMIT: Final = 1_000_000
+MAX_STALE_S: Final = 60
+"""How old a status list may be unless somebody says otherwise, in seconds."""
 LIST_LIMIT: Final = 6 << 20
 """Bytes that are read of a set of keys, and of a status list (`core.token.status_list.MAX_LIST`)."""
 

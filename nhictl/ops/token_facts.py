@@ -29,6 +29,8 @@ class Question(NamedTuple):
     kind: str = profile.AT_JWT
     proof: tuple[bytes, str, str] | None = None
     """A DPoP proof, and the method and address it has to be for."""
+    certificate: bytes | None = None
+    """The certificate (DER) that the client's TLS connection was authenticated with, as the server that was asked knows it."""
 
 
 class Seen:
@@ -64,6 +66,8 @@ def read(
         return state.Facts(agent, None, digest_ok=False, head_ok=False, task=None, uses=None)
     row = seen.token
     seen.task = work.task_by_id(db, row.task)
+    if seen.task is not None and below != agent_table.LATEST and seen.task.calls:
+        seen.task = seen.task._replace(calls=work.calls_before(db, seen.task.id, below))
     of_agent = seen.task.agent if seen.task else 0
     revoked = row.revoked is not None and row.revoked < below
     cut, frozen = work.later(db, row.seq, below)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nhictl.errors import ConflictError, UnsafeError
-from nhictl.ops.house import LOCK, House
+from nhictl.ops.house import House
 from nhictl.store import agents, sqlite
 from nhictl.store.lock import WriteLock
 
@@ -30,14 +30,18 @@ def log_key(house: House) -> LogKey:
         row = agents.active_key(house.db, "log")
     if row is None:
         raise UnsafeError("the home has no log key", code="home_incomplete")
-    private = house.opened(row, Ed25519PrivateKey.from_private_bytes)
-    return LogKey(private, base64.b64decode(json.loads(row.public)["ed25519"]))
+    public = row.public
+
+    def load(raw: bytes) -> LogKey:
+        return LogKey(Ed25519PrivateKey.from_private_bytes(raw), base64.b64decode(json.loads(public)["ed25519"]))
+
+    return house.opened(row, load)
 
 
 def in_turn(house: House, grants: bool, key: LogKey | None = None) -> tuple[WriteLock, LogKey]:
     """The writers' lock, and the log key, opened before it was taken and from the custody that is in force now."""
     key = key or log_key(house)
-    lock = WriteLock(house.home / LOCK)
+    lock = WriteLock(house.lock_path)
     lock.acquire(house.lock_timeout)
     if house.keys_current():
         return lock, key

@@ -2,22 +2,27 @@
 
 No home is needed and nothing is recorded. What only the authority knows (whether the task stands, what its policy says,
 how often a token was used) is not decided: a revocation shows through a status list, as of the list's own moment.
+
+Profile `generic` is for tokens of issuers that are not nhictl: any algorithm with a public key, unknown header members,
+times with fractions, no `jti`; a `sub` that is any name, unless the issuer is a SPIFFE trust domain or the name is a SPIFFE
+ID. Everything else is as strict as for our own: one `aud`, an hour of life at most, a `kid` that names one key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from nhictl.core.identity import spiffe
 from nhictl.core.token import claims, compact, jwks, profile, state, status_list
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
-from nhictl.ops.house import ALGORITHMS
+from nhictl.ops import reading
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_token import check_details
 
 _UNUSABLE = frozenset({"set_malformed", "set_mixed"})
+T = TypeVar("T")
 
 
 class Known(NamedTuple):
@@ -26,36 +31,57 @@ class Known(NamedTuple):
     issuer: str
     keys: Any
     lists: Sequence[bytes] = ()
-    max_stale_s: int = 60
+    max_stale_s: int = reading.MAX_STALE_S
     trust_domain: str | None = None
 
 
-def verify_offline(known: Known, asked: Question, now_us: int) -> Verdict:
+class Verifier:
+    """What is known, read once for as many questions as are asked: keys of each profile, and the lists' signatures."""
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self._read: dict[str, Any] = {}
+
+    def issuer(self, kind: str) -> claims.Issuer:
+        """The issuer as tokens of profile `kind` are checked by; InputError (2) for keys that are no set of public keys."""
+        return self._once(f"issuer {kind}", lambda: _issuer(self.known, kind))
+
+    def lists(self, kind: str) -> list[status_list.Signed]:
+        """The status lists, each with its signature checked; RejectedError `status_list_invalid` for one that is none."""
+        return self._once(
+            f"lists {kind}", lambda: [status_list.parse(data, self.issuer(kind)) for data in self.known.lists]
+        )
+
+    def _once(self, what: str, make: Callable[[], T]) -> T:
+        if what not in self._read:
+            try:
+                self._read[what] = make()
+            except RejectedError as e:
+                self._read[what] = e
+        found: T | RejectedError = self._read[what]
+        if isinstance(found, RejectedError):
+            raise RejectedError(found.step, found.reason, found.message)
+        return found
+
+
+def verify_offline(known: Known | Verifier, asked: Question, now_us: int) -> Verdict:
     """Judge by what is known alone, as of `asked.at_us` or now.
 
     InputError (2) for keys that are no set of public keys. A token that names a status list is undecidable without that
-    list; one that names none is taken as it is, and `status.source` says `none`.
+    list, and of a past moment without one that was made by then; one that names none is taken as it is, and
+    `status.source` says `none`.
     """
-    issuer = _issuer(known, asked.kind)
+    verifier = known if isinstance(known, Verifier) else Verifier(known)
+    kind = asked.kind if asked.kind == profile.GENERIC else profile.known(asked.kind)
+    issuer = verifier.issuer(kind)
     at_us = now_us if asked.at_us is None else asked.at_us
     source, age = "none", 0
     try:
-        parsed = compact.parse(asked.token, profile.TYPS[profile.known(asked.kind)], issuer.algorithms)
-        mine = parsed.claims
-        claims.check_signature(parsed, claims.choose_issuer(mine, (issuer,), asked.kind))
-        claims.check_types(mine, asked.kind)
-        claims.check_times(mine, at_us, asked.kind)
-        claims.check_audience(mine, asked.audience)
-        _check_subject(mine, issuer.trust_domain)
-        state.check_chain(mine, issuer.iss, issuer.trust_domain)
-        if "cnf" in mine:
-            from nhictl.ops import possession
-
-            possession.check(None, asked, parsed, at_us, take=False)
-        if known.lists or "status" in mine:
+        mine = _claims(issuer, kind, asked, at_us)
+        if verifier.known.lists or "status" in mine:
             source = "list"
-            lists = [status_list.parse(data, issuer) for data in known.lists]
-            age = status_list.status(mine, lists, at_us, known.max_stale_s)
+            past = asked.at_us is not None and asked.at_us < now_us
+            age = status_list.status(mine, verifier.lists(kind), at_us, verifier.known.max_stale_s, past=past)
         if mine.get("nhictl", {}).get("uses") is not None:
             raise RejectedError(18, "use_required", "a use-limited token is decided by its authority only")
         if asked.tool is not None:
@@ -63,6 +89,33 @@ def verify_offline(known: Known, asked: Question, now_us: int) -> Verdict:
     except RejectedError as e:
         return Verdict(e.reason, e.step, message=e.message, source=source if e.step >= 17 else "none", age_s=age)
     return Verdict("valid", 17 if asked.tool is None else 19, claims=mine, source=source, age_s=age)
+
+
+def ask(known: Known | Verifier, asked: Question, now_us: int) -> tuple[dict[str, Any], int]:
+    """The members of `nhictl.verdict/v1` on one question, and the exit status that goes with them."""
+    verdict = verify_offline(known, asked, now_us)
+    hypothetical = {"hypothetical": True} if asked.at_us is not None else {}
+    return {**verdict.to_json(), "recorded": False, "offline": True, **hypothetical}, verdict.exit
+
+
+def _claims(issuer: claims.Issuer, kind: str, asked: Question, at_us: int) -> dict[str, Any]:
+    """Steps 1 to 16; the claims, which hold as far as the token, the keys and the proof say."""
+    foreign = kind == profile.GENERIC
+    parsed = compact.parse(asked.token, profile.TYPS[kind], issuer.algorithms, foreign=foreign)
+    mine = parsed.claims
+    claims.check_signature(parsed, claims.choose_issuer(mine, (issuer,), kind))
+    claims.check_types(mine, kind)
+    claims.check_times(mine, at_us, kind)
+    claims.check_audience(mine, asked.audience)
+    named = foreign and not issuer.trust_domain and not mine["sub"].lower().startswith("spiffe:")
+    if not named:
+        _check_subject(mine, issuer.trust_domain)
+    state.check_chain(mine, issuer.iss, None if foreign else issuer.trust_domain)
+    if "cnf" in mine:
+        from nhictl.ops import possession
+
+        possession.check(None, asked, parsed, at_us, take=False)
+    return mine
 
 
 def _check_subject(mine: dict[str, Any], trust_domain: str) -> None:
@@ -102,4 +155,13 @@ def _issuer(known: Known, kind: str) -> claims.Issuer:
     domain = known.trust_domain or (
         known.issuer.removeprefix("spiffe://") if known.issuer.startswith("spiffe://") else ""
     )
-    return claims.Issuer(known.issuer, keys, domain, ALGORITHMS)
+    return claims.Issuer(known.issuer, keys, domain, _algorithms(kind))
+
+
+def _algorithms(kind: str) -> frozenset[str]:
+    """Step 6: what an issuer may sign with; a foreign one with anything that has a public key."""
+    if kind != profile.GENERIC:
+        return claims.OWN_ALGORITHMS
+    from nhictl.core.token import algorithms
+
+    return algorithms.ALGORITHMS

@@ -88,6 +88,7 @@ def ask(house: House, asked: Question, *, live: bool) -> tuple[dict[str, Any], i
 
 def _check(asked: Question) -> None:
     check_audience(asked.audience)
+    profile.known(asked.kind)
     check_call(asked)
 
 
@@ -114,7 +115,7 @@ def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple
     try:
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
         issuer = house.issuer(below)
-        parsed = compact.parse(asked.token, profile.TYPS[profile.known(asked.kind)], issuer.algorithms)
+        parsed = compact.parse(asked.token, profile.TYPS[asked.kind], issuer.algorithms)
         claims.check_signature(parsed, claims.choose_issuer(parsed.claims, (issuer,), asked.kind))
         claims.check_types(parsed.claims, asked.kind)
         seen.claims = parsed.claims

@@ -94,7 +94,12 @@ def keys(db: sqlite3.Connection, use: str, below: int = LATEST) -> list[KeyRow]:
 
 def active_key(db: sqlite3.Connection, use: str) -> KeyRow | None:
     """The key that signs for `use`; None if none is active."""
-    return next((row for row in reversed(keys(db, use)) if row.state == "active"), None)
+    query = (
+        "SELECT id, use, kid, public, sealed, state FROM signing_key WHERE use = ? AND state = 'active'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    row = db.execute(query, (use,)).fetchone()
+    return KeyRow(*row) if row else None
 
 
 def key_state(db: sqlite3.Connection, ident: int) -> str | None:

@@ -28,13 +28,13 @@ def beside(database: Path) -> Path:
 
 def keep(database: Path) -> None:
     """Make the ballast whole if it is not, unless the disk has little room itself; never fails."""
-    path = beside(database)
     with contextlib.suppress(OSError):
-        try:
-            if path.stat().st_size >= SIZE:
+        try:  # without making a path of it: asked at every act
+            if os.stat(f"{os.path.dirname(database)}/{NAME}").st_size >= SIZE:  # noqa: PTH116, PTH120
                 return
         except FileNotFoundError:
             pass
+        path = beside(database)
         found = os.statvfs(path.parent)
         if found.f_bavail * found.f_frsize < _SPARE:
             return

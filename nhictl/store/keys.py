@@ -7,6 +7,7 @@ itself in hex, or a custody (`store/custody.py`) that holds it wrapped under a s
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -71,7 +72,7 @@ def in_hex(keys: Keys) -> bytes:
 def stamp(home: Path) -> tuple[int, ...] | None:
     """What tells one file `kek` from the one that replaces it; None if it cannot be looked at."""
     try:
-        info = (home / KEK_FILE).lstat()
+        info = os.lstat(f"{home}/{KEK_FILE}")  # without making a path of it: asked at every act
     except OSError:
         return None
     return info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size

@@ -116,6 +116,15 @@ def count_call(db: sqlite3.Connection, ident: int, limit: int | None) -> bool:
     return db.execute(query, (ident, limit, limit)).rowcount == 1
 
 
+def calls_before(db: sqlite3.Connection, ident: int, below: int) -> int:
+    """How many calls of a task the first `below` records count: each is a `token.used` that names a tool."""
+    query = (
+        "SELECT count(*) FROM log WHERE task = ? AND seq < ? AND json_extract(CAST(line AS TEXT), '$.type') = 'token.used'"
+        " AND json_extract(CAST(line AS TEXT), '$.tool') IS NOT NULL"
+    )
+    return int(db.execute(query, (ident, below)).fetchone()[0])
+
+
 def add_token(
     db: sqlite3.Connection, values: tuple[bytes, int, str, int, int, int, int, bytes, str, int | None]
 ) -> int:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import custody, log, policy, processes, revoke, store
+from tests.bench import custody, log, policy, processes, revoke, store, tokens
 from tests.bench.measure import Row, table
 
 
@@ -28,6 +28,7 @@ def main() -> int:
         rows.append(store.durable(folder, max(5, rounds // 2)))
         rows += store.growth(folder)
         rows += store.writers(folder)
+        rows += tokens.rows(folder, max(5, rounds // 2))
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.cli_help import AUDIENCE, Program
+from tests.core.identity.tls_client import self_signed
 from tests.core.token.dpop_proofs import ADDRESS, METHOD, Key, proof
 
 KEY, OTHER = Key(7), Key(9)
@@ -133,6 +134,33 @@ def test_a_bound_token_live_and_in_batches(home: Program) -> None:
     assert [line.get("reason") for line in found] == ["valid", None, "pop_required", None]
     for argv in (("--dpop-proof", str(path)), ("--htm", "GET"), ("--dpop-proof", "-", *PROVEN)):
         assert home.verify(token, *argv).code == 2
+
+
+def test_a_token_bound_to_a_certificate(home: Program) -> None:
+    for name, key in (("client.pem", KEY), ("other.pem", OTHER)):
+        home.write(name, self_signed(key.private).decode())
+    token = home.token(home.task(), "--bind", "client.pem")
+    assert list(home("token", "inspect", "--json", stdin=token).json["claims"]["cnf"]) == ["x5t#S256"]
+    said = {name: home.verify(token, *argv) for name, argv in {
+        "pop_required": (), "valid": ("--client-cert", "client.pem"), "mtls_mismatch": ("--client-cert", "other.pem"),
+    }.items()}  # fmt: skip
+    assert {name: (done.code, done.json["reason"]) for name, done in said.items()} == {
+        name: (int(name != "valid"), name) for name in said
+    }
+    line = {"token": token, "audience": AUDIENCE}
+    pem = {name: (home.folder / name).read_text() for name in ("client.pem", "other.pem")}
+    lines = [line, line | {"client_cert": pem["client.pem"]}, line | {"client_cert": pem["other.pem"], "consume": True},
+             line | {"client_cert": "client.pem"}, line | {"client_cert": 5}]  # fmt: skip
+    done = home("token", "verify", "--batch", "-", stdin="\n".join(map(json.dumps, lines)))
+    assert [each.get("reason") for each in done.lines] == ["pop_required", "valid", "mtls_mismatch", None, None]
+    assert done.lines[3]["error"]["code"] == "certificate_malformed"
+    assert home.verify(token, "--client-cert", "key.json").code == 2
+    assert home.verify(token, "--client-cert", "-").code == 2
+    parent = root(home)
+    child = delegate(home, parent, "--bind", "client.pem").thing
+    assert home.verify(child, "--client-cert", "client.pem").code == 0
+    onward = delegate(home, child, "--bind", "agent", "--client-cert", "client.pem", "--json")
+    assert (onward.code, onward.json["reason"]) == (1, "pop_required")
 
 
 def test_dpop_verify(home: Program) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ops.token_foreign import AUD as FOREIGN_AUD
+from tests.ops.token_foreign import ISS as FOREIGN_ISS
+from tests.ops.token_foreign import Foreign
 
 ISS = "https://nhi.example.org"
 AUD = "https://api.example.org"
@@ -107,6 +112,40 @@ def test_refusals(world: dict[str, Any], token: str, more: tuple[str, ...], reas
     assert (code, said["reason"]) == (1, reason)
 
 
+def test_another_issuers_tokens(world: dict[str, Any], tmp_path: Path) -> None:
+    """Profile generic as it is typed, alone and in a batch, in no home at all."""
+    case = Foreign()
+    now = int(time.time())
+    case.claims |= {"iat": now, "nbf": now, "exp": now + 300}
+    token = case.token().decode()
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": case.keys}))
+    base = ("token", "verify", "--offline", "--json", "--jwks", str(tmp_path / "keys.json"), "--issuer", FOREIGN_ISS)
+    whole = (*base, "--audience", FOREIGN_AUD, "--profile", "generic")
+    done = nhictl(tmp_path / "none", *whole, stdin=token)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["reason"], said["claims"]["sub"]) == (0, "valid", case.claims["sub"])
+    text = nhictl(tmp_path / "none", *(part for part in whole if part != "--json"), stdin=token).stdout
+    assert text.startswith(f"valid: {case.claims['sub']}, token good until ")
+    done = nhictl(tmp_path / "none", *whole, stdin=world["home at+jwt"])
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (1, "iss_untrusted")
+    own = {"jwks": json.loads(Path(world["keys"]).read_text()), "issuer": ISS, "profile": "at+jwt", "audience": AUD}
+    lists = [(world["base"] / "home-public/status/1.jwt").read_text()]
+    lines: list[dict[str, Any]] = [
+        {"token": token}, {"token": token, "audience": "https://x.example"}, {"token": token, "at": "+2h"},
+        {"token": world["home at+jwt"].strip(), **own}, {"token": world["home at+jwt"].strip(), **own, "status_list": lists},
+        {"token": token, "profile": "at+jwt"}, {"token": token, "consume": True}, {"token": token, "max_stale": "soon"},
+    ]  # fmt: skip
+    argv = (*whole, "--batch", "-")
+    done = nhictl(tmp_path / "none", *argv, stdin="\n".join(map(json.dumps, lines)))
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each.get("reason", each.get("error", {}).get("code")) for each in found] == [
+        "valid", "aud_mismatch", "token_expired", "status_list_unavailable", "valid", "typ_mismatch",
+        "invalid_request_line", "usage",
+    ]  # fmt: skip
+    assert (done.returncode, found[0]["offline"], found[2]["hypothetical"]) == (2, True, True)
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_issuer_binds(world: dict[str, Any]) -> None:
     assert ask(world, "home at+jwt", issuer=ISS + "/")[1]["reason"] == "iss_untrusted"
 
@@ -119,6 +158,9 @@ def test_the_issuer_binds(world: dict[str, Any]) -> None:
         ("--offline", "--jwks", "{keys}", "--issuer", ISS, "--consume"),
         ("--jwks", "{keys}"),
         ("--max-stale", "60s"),
+        ("--profile", "generic"),
+        ("--offline", "--jwks", "-", "--issuer", ISS),
+        ("--offline", "--batch", "-", "--jwks", "{keys}"),
         ("--offline", "--jwks", "{set}", "--issuer", ISS),
         ("--offline", "--jwks", "{mixed}", "--issuer", ISS),
         ("--offline", "--jwks", "{keys}", "--issuer", ISS, "--max-stale", "soon"),

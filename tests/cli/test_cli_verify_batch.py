@@ -93,11 +93,19 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"token": 7}, "`token` has to be a string"),
     ({"args": [1]}, "`args` has to be an object"),
     ({"tool": None}, "name its `tool`"),
-    ({"jwks": {}}, "no member `jwks`"),
+    ({"jwks": {}}, "go with `offline`"),
+    ({"jwk": {}}, "no member `jwk`"),
     ({"consume": "yes"}, "`consume` has to be"),
     ({"consume": True, "at": "-1m"}, "a live check is about now"),
     ({"at": "yesterday"}, "yesterday"),
-    ({"profile": "generic"}, "no token profile"),
+    ({"profile": "generic"}, "tokens of other issuers"),
+    ({"profile": "jwt"}, "no token profile"),
+    ({"client_cert": "x"}, "0 PEM blocks"),
+    ({"offline": 1}, "`offline` has to be"),
+    ({"offline": True}, "needs `jwks` and `issuer`"),
+    ({"offline": True, "jwks": {}, "issuer": "x", "consume": True}, "neither `consume`"),
+    ({"offline": True, "jwks": {}, "issuer": "x"}, "no array `keys`"),
+    ({"offline": True, "jwks": {"keys": []}, "issuer": "x", "status_list": "y"}, "a list of strings"),
 ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from nhictl.core.token.claims import LEEWAY_S
+from nhictl.core.token.confirmation import JKT, Confirmation
 from nhictl.errors import ConflictError, InputError, NotFoundError
 from nhictl.ops import audit_log, replay, tokens
 from nhictl.ops.activate_policy import activate
@@ -112,7 +113,10 @@ def test_five_actors_and_no_more(home: Chain) -> None:
     found = home.chain("one", "two", "three", "four", "five")
     assert home.verify(found[-1].token).valid
     assert decoded(found[-1].token)[1]["act"]["act"]["act"]["act"]["act"]["sub"].endswith("/one")
-    assert home.refused(found[-1].token, "six", by="five", bind=home.keys["six"].jkt) == "delegation_not_allowed"
+    assert (
+        home.refused(found[-1].token, "six", by="five", bind=Confirmation(JKT, home.keys["six"].jkt))
+        == "delegation_not_allowed"
+    )
 
 
 def test_what_could_be_nobodys_token(home: Chain) -> None:

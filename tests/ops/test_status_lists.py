@@ -28,7 +28,7 @@ from nhictl.ops.publish_trust import publish, republish
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.token_facts import Question
-from nhictl.ops.verify_offline import Known, verify_offline
+from nhictl.ops.verify_offline import Known, ask, verify_offline
 from nhictl.render import DOCUMENTS, FORMATS
 from tests.harness import Clock
 
@@ -153,6 +153,36 @@ def test_freshness_is_renewed_by_a_refresh_and_by_nothing_else(home: Served) -> 
     republish(home.house)
     assert (home.folder / "status/1.jwt").read_bytes() != before
     assert home.house.db.execute("SELECT count(*) FROM log").fetchone() == size, "no record: the log says it already"
+
+
+def test_whether_a_token_was_valid_then_takes_a_list_of_that_moment(home: Served) -> None:
+    mine, start = home.token(), home.clock.now_us
+    republish(home.house)
+    before = (home.folder / "status/1.jwt").read_bytes()
+    home.clock.advance(100)
+    revoke(home.house, Selector(jti=mine.jti), None)
+    after = (home.folder / "status/1.jwt").read_bytes()
+    home.clock.advance(30)
+    keys = json.loads((home.folder / "jwks.json").read_bytes())
+
+    def at(second: float, *lists: bytes) -> tuple[str, int]:
+        known = Known(ISSUER, keys, lists, trust_domain="example.org")
+        asked = Question(mine.token.encode(), AUDIENCE, at_us=start + round(second * 1_000_000))
+        body, code = ask(known, asked, home.clock.now_us)
+        assert (body["hypothetical"], body["offline"], body["recorded"]) == (True, True, False)
+        return body["reason"], code
+
+    both = (before, after)
+    assert [at(second, *both) for second in (10, 60, 100, 129)] == [("valid", 0), ("valid", 0)] + [
+        ("token_revoked", 1)
+    ] * 2
+    assert at(10, *reversed(both)) == ("valid", 0), "the newest is not the one that counts"
+    assert at(61, *both) == ("status_list_stale", 3), "nobody can tell what was so between two lists"
+    assert at(99.999999, *both) == ("status_list_stale", 3)
+    assert at(10, after) == ("status_list_unavailable", 3), "what is so afterwards does not say what was so before"
+    assert at(10) == ("status_list_unavailable", 3)
+    assert at(129, after) == ("token_revoked", 1)
+    assert at(400, *both) == ("token_expired", 1)
 
 
 def test_entries_are_random_never_given_twice_and_not_for_svids(home: Served) -> None:

@@ -215,6 +215,28 @@ def test_life_without_a_fresh_token(authority: Authority) -> None:
             assert verify(house, question(token.token)).reason == "token_expired"
 
 
+def test_at_sees_the_calls_of_the_moment(authority: Authority) -> None:
+    with authority.copy() as house:
+        clock = house.clock
+        assert isinstance(clock, Clock)
+        token = add_token(house, add_task(house, max_calls=2))
+        moments = []
+        for _ in range(2):
+            moments.append(clock.now_us)
+            clock.advance(1)
+            assert consume(house, question(token.token))[0].valid
+            clock.advance(1)
+            assert consume(house, question(token.token, tool=None, args=None, resource=None))[0].valid, "no call"
+            assert consume(house, question(token.token, tool="mail.send", args={}))[0].reason == "authz_insufficient"
+        moments.append(clock.now_us)
+        assert verify(house, question(token.token)).reason == "limit_exceeded"
+        assert [verify(house, question(token.token, at_us=at)).reason for at in moments] == [
+            "valid",
+            "valid",
+            "limit_exceeded",
+        ]
+
+
 def test_at_sees_the_uses_of_the_moment(authority: Authority) -> None:
     """While there was a use left, the answer was that only a live check can tell."""
     with authority.copy() as house:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final
 
 from nhictl.core.token import b64
@@ -13,6 +14,8 @@ from tests.ops.token_vectors import Vector, claims
 
 KEY, OTHER = Key(7), Key(11)
 CNF: Final = {"jkt": KEY.jkt}
+CERTIFICATE, OTHER_CERTIFICATE = b"DER of a certificate", b"DER of another"
+"""Nothing of a certificate is looked at but its digest: what it says was checked where the connection was made."""
 CHAIN: Final = "act cnf nhictl"
 
 
@@ -73,6 +76,16 @@ def prove(by: Key = KEY, **changes: Any) -> Callable[[Case], None]:
     return carry_out
 
 
+def certified(shown: bytes | None = CERTIFICATE, bound: bytes = CERTIFICATE) -> Callable[[Case], None]:
+    """Bind the token to a certificate, and ask with the one the client showed."""
+
+    def carry_out(case: Case) -> None:
+        case.claims["cnf"] = {"x5t#S256": b64.encode(sha256(bound).digest())}
+        case.asked["certificate"] = shown
+
+    return carry_out
+
+
 def _asked_for(method: str, address: str) -> Callable[[Case], None]:
     def carry_out(case: Case) -> None:
         prove()(case)
@@ -116,6 +129,12 @@ BOUND: Final[list[Vector]] = [
     *(Vector(f"bound to {cnf}", claims(cnf=cnf), 16, "cnf_unsupported", "cnf")
       for cnf in ({"x5t#S256": "x" * 43}, {"jkt": "x" * 43, "x5t#S256": "x"}, {"jkt": 5}, {"jkt": "=" * 43}, {"kid": "k"})),
     Vector("no proof", claims(cnf=CNF), 16, "pop_required", "cnf"),
+    Vector("no certificate", certified(None), 16, "pop_required", "cnf"),
+    Vector("another certificate", certified(OTHER_CERTIFICATE), 16, "mtls_mismatch", "cnf"),
+    Vector("a certificate where a proof is wanted",
+           lambda c: (claims(cnf=CNF)(c), c.asked.update(certificate=CERTIFICATE))[0], 16, "pop_required", "cnf"),
+    Vector("a proof where a certificate is wanted",
+           lambda c: (prove()(c), certified(None)(c))[0], 16, "pop_required", "cnf"),
     Vector("a proof that is none", _garbled, 16, "dpop_malformed", "cnf"),
     Vector("a proof of another typ", prove(header={"typ": "jwt"}), 16, "dpop_typ", "cnf"),
     Vector("a proof by HS256", prove(header={"alg": "HS256"}), 16, "dpop_alg", "cnf"),

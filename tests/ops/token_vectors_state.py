@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from nhictl.ops.change_agent import change
 from nhictl.ops.end_task import end_task
+from nhictl.ops.freeze import freeze
 from nhictl.ops.revoke_token import Selector, revoke
 from tests.ops.token_home import AUDIENCE, Case
 from tests.ops.token_vectors import Vector
@@ -92,6 +93,8 @@ STATE: Final[list[Vector]] = [
     Vector("no use left", sql(_USES, 0, _jti), 18, "uses_exhausted", "uses"),
     Vector("the task is closed", task_is("closed"), 19, "task_closed", "task cut"),
     Vector("the task is killed", task_is("killed"), 19, "task_killed", "task cut"),
+    Vector("the agent is frozen", lambda c: freeze(c.house, "agent", "report-bot", "x"), 19, "frozen", "task cut"),
+    Vector("all are frozen", lambda c: freeze(c.house, "all", "", "x"), 19, "frozen", "task cut"),
     Vector("the task's process is gone", sql(_GONE, lambda c: c.authority.task), 19, "lease_lost", "task cut"),
     Vector("the task is past its deadline", sql(_LATE, lambda c: c.clock.now_us), 19, "task_closed", "task"),
     Vector("a tool beyond the scope", asked(tool="mail.send", **_PLAIN), 19, "authz_insufficient", "call"),

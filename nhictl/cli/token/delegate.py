@@ -9,7 +9,7 @@ import typer
 
 from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
-from nhictl.cli.token.bind import Bind, ProofFile, bound, proof_of
+from nhictl.cli.token.bind import Bind, ClientCert, ProofFile, bound, certificate_of, proof_of
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
 from nhictl.ops.delegate_token import delegate
@@ -35,12 +35,13 @@ def command(
     ] = None,
     uses: Annotated[int | None, typer.Option("--uses", metavar="N", help="how often it may be consumed")] = None,
     dpop_proof: ProofFile = None,
+    client_cert: ClientCert = None,
 ) -> Reply:
     """Make a token for another agent out of a token, allowing less, and print it. It ends with its parent at the latest.
 
     The task says who may be handed its tokens: task open --delegate-to. What is not proven to be narrower is refused with a
     request that shows the difference, and exit 1. A parent that is bound to a key takes a --dpop-proof by that key with the
-    method DELEGATE and the issuer as its address.
+    method DELEGATE and the issuer as its address; one that is bound to a certificate takes its --client-cert as well.
 
     Example: nhictl token delegate --to summarizer --allow reports.read --bind agent <token
     """
@@ -48,15 +49,15 @@ def command(
         raise InputError("say what it may touch: --allow BOX, once or more", code="usage")
     key = bound(bind)
     if key is None:
-        raise InputError("a delegated token is bound to a key: --bind JWK-FILE or --bind agent", code="usage")
-    if dpop_proof == "-" == parent_file:
-        raise InputError("token and proof cannot both come from stdin", code="usage", hint="name a FILE for one")
+        raise InputError("a delegated token is bound to a key: --bind FILE or --bind agent", code="usage")
+    if [dpop_proof, client_cert, parent_file].count("-") > 1:
+        raise InputError("one thing can come from stdin", code="usage", hint="name a FILE for the others")
     house = session().house()
     wanted = Wanted(
         to, reading.boxes(policies.active(house), allow, None), key, audience,
         reading.seconds("--ttl", ttl) if ttl else None, instance, uses,
     )  # fmt: skip
-    answer, head = delegate(house, _parent(parent_file), wanted, proof_of(dpop_proof))
+    answer, head = delegate(house, _parent(parent_file), wanted, proof_of(dpop_proof), certificate_of(client_cert))
     log = {"log": head.to_json()} if head is not None else {}
     if isinstance(answer, Refused):
         return _refused(answer, log)

@@ -27,7 +27,8 @@ def command(
 ) -> Result:
     """Issue a short-lived token for a task and print it. Its record is durable before it is printed.
 
-    With --bind whoever presents it has to prove that it holds the key (DPoP); then it may live 4h.
+    With --bind whoever presents it has to prove that it holds the key, by a DPoP proof for a JWK, by mutual TLS for a
+    certificate (PEM); then it may live 4h.
     A jwt-svid says who its holder is, for SPIFFE relying parties, and nothing of what it may do; it lives at most 5m.
 
     Example: TOKEN=$(nhictl token issue --task $TASK --audience https://api.example.org --ttl 5m)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,12 +10,15 @@ from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
-from nhictl.cli.token.bind import ProofFile, proof_of
+from nhictl.cli.token.bind import ClientCert, ProofFile, certificate_of, proof_of
 from nhictl.errors import InputError
 from nhictl.ops import policies, reading
 from nhictl.ops.token_facts import Question
 from nhictl.ops.verify_token import ask
 from nhictl.render import Result
+
+if TYPE_CHECKING:
+    from nhictl.ops.verify_offline import Verifier
 
 
 def command(
@@ -34,11 +37,12 @@ def command(
         bool, typer.Option("--consume", help="live: checked, counted and recorded in one transaction")
     ] = False,
     profile: Annotated[
-        str, typer.Option("--profile", metavar="at+jwt|jwt-svid", help="what kind of token it has to be")
+        str, typer.Option("--profile", metavar="at+jwt|jwt-svid|generic", help="what kind of token it has to be")
     ] = "at+jwt",
     dpop_proof: ProofFile = None,
     htm: Annotated[str | None, typer.Option("--htm", metavar="M", help="the method the proof has to be for")] = None,
     htu: Annotated[str | None, typer.Option("--htu", metavar="U", help="the address the proof has to be for")] = None,
+    client_cert: ClientCert = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="without the authority: by its keys and status lists alone")
     ] = False,
@@ -61,74 +65,79 @@ def command(
     """Verify a token, and with --tool whether it allows that call. Exit 0 valid, 1 refused, 3 cannot be decided.
 
     Without --consume nothing is written, and the answer says so. For a jwt-svid the task's scope decides about a call.
-    A token that is bound to a key takes a --dpop-proof, and a live check takes each proof once. With --offline no home is
-    needed: a revocation is seen through a status list only, as of that list's moment.
-    A line of --batch is {"token","audience","tool","args","resource","context","at","profile","consume","dpop_proof","htm",
-    "htu"}.
+    A token that is bound to a key takes a --dpop-proof, and a live check takes each proof once; one that is bound to a
+    certificate takes --client-cert. With --offline no home is needed: a revocation is seen through a status list only, as of
+    that list's moment. Profile generic is for other issuers' tokens, and goes with --offline.
+    A line of --batch is {"token", "audience", "tool", "args", "resource", "context", "at", "profile", "consume", "dpop_proof",
+    "htm", "htu", "client_cert", "offline", "jwks", "issuer", "status_list", "max_stale"}; keys, lists and certificates stand in it.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
     far = (jwks, issuer, status_list, max_stale)
+    if offline and (live or context or ((jwks is None or issuer is None) and batch is None)):
+        raise InputError("--offline takes --jwks and --issuer, and neither --consume nor --context", code="usage")
+    if not offline and any(each is not None for each in far):
+        raise InputError("--jwks, --issuer, --status-list and --max-stale go with --offline", code="usage")
     if batch is not None:
-        if any((offline, arg, tool, dpop_proof, htm, htu, resource, context, token_file != "-", *far)):  # noqa: S105  # a file's name
-            raise InputError("--batch goes with --audience, --profile, --at and --consume only", code="usage")
-        return _batch(batch, {"audience": audience, "profile": profile, "at": at, "consume": live or None})
-    shown = _proof(dpop_proof, htm, htu, token_file)
+        if any((arg, tool, dpop_proof, htm, htu, client_cert, resource, context, token_file != "-")):  # noqa: S105  # a file's name
+            raise InputError(
+                "--batch goes with --audience, --profile, --at, --consume and --offline with what it takes",
+                code="usage",
+            )
+        said = {"audience": audience, "profile": profile, "at": at, "consume": live or None, "offline": offline or None}
+        return _batch(batch, said, _verifier(jwks, issuer, status_list, max_stale) if offline and jwks else None)
     if audience is None:
         raise InputError("missing option `--audience`", code="usage", hint="nhictl token verify --help")
     if tool is None and (arg or resource is not None or context):
         raise InputError("--arg, --resource and --context describe a call: name its --tool", code="usage")
     if live and at is not None:
         raise InputError("--consume is about now: it excludes --at", code="usage")
-    if offline and (live or context or jwks is None or issuer is None):
-        raise InputError("--offline takes --jwks and --issuer, and neither --consume nor --context", code="usage")
-    if not offline and any(each is not None for each in far):
-        raise InputError("--jwks, --issuer, --status-list and --max-stale go with --offline", code="usage")
+    if [token_file, dpop_proof, client_cert, jwks].count("-") > 1:
+        raise InputError("one thing can come from stdin", code="usage", hint="name a FILE for the others")
+    shown, certificate = _proof(dpop_proof, htm, htu), certificate_of(client_cert)
     data = _token(token_file)
     if offline:
+        from nhictl.ops import verify_offline
+
         given = reading.arguments(None, tool, pairs("--arg", arg)) if tool and arg else {}
-        asked = Question(data, audience, tool, given, resource, None, session().at(at), profile, shown)
-        body, code = _offline(asked, jwks or "", issuer or "", status_list or [], max_stale or "60s")
-        return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
-    house = session().house()
-    claimed = reading.context(pairs("--context", context))
-    question = Question(
-        data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown
-    )
-    body, code = ask(house, question, live=live)
+        verifier = _verifier(jwks, issuer, status_list, max_stale)
+        asked = Question(data, audience, tool, given, resource, None, session().at(at), profile, shown, certificate)
+        body, code = verify_offline.ask(verifier, asked, session().now_us())
+    else:
+        claimed = reading.context(pairs("--context", context))
+        asked = Question(
+            data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown, certificate
+        )  # fmt: skip
+        body, code = ask(session().house(), asked, live=live)
     return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
 
 
-def _proof(name: str | None, htm: str | None, htu: str | None, token_file: str) -> tuple[bytes, str, str] | None:
+def _proof(name: str | None, htm: str | None, htu: str | None) -> tuple[bytes, str, str] | None:
     if name is None and htm is None and htu is None:
         return None
-    text = proof_of(name) if name != token_file else None
+    text = proof_of(name)
     if text is None or htm is None or htu is None:
-        raise InputError(
-            "--dpop-proof FILE, --htm M and --htu U go together, and not both token and proof from stdin", code="usage"
-        )
+        raise InputError("--dpop-proof FILE, --htm M and --htu U go together", code="usage")
     return text, htm, htu
 
 
-def _batch(name: str, defaults: dict[str, Any]) -> Reply:
+def _batch(name: str, said: dict[str, Any], verifier: Verifier | None) -> Reply:
     from nhictl.cli.batch import answers
     from nhictl.ops.verify_batch import answer
 
     house = session().house()
-    return Reply(None, answers(name, "nhictl.verdict/v1", lambda line: answer(house, line, defaults)))
+    return Reply(None, answers(name, "nhictl.verdict/v1", lambda line: answer(house, line, said, verifier)))
 
 
-def _offline(asked: Question, jwks: str, issuer: str, lists: list[str], stale: str) -> tuple[dict[str, Any], int]:
-    from nhictl.ops.house import real_clock
-    from nhictl.ops.verify_offline import Known, verify_offline
+def _verifier(jwks: str | None, issuer: str | None, lists: list[str] | None, stale: str | None) -> Verifier:
+    """What the options say that is known far from the authority."""
+    from nhictl.ops.verify_offline import Known, Verifier
 
+    if jwks is None or issuer is None:
+        raise InputError("--jwks and --issuer go together", code="usage")
     keys = reading.json_value(read_input(jwks, reading.JWKS_LIMIT), jwks)
-    known = Known(
-        issuer, keys, [read_input(name, reading.LIST_LIMIT) for name in lists], reading.seconds("--max-stale", stale)
-    )
-    verdict = verify_offline(known, asked, real_clock())
-    hypothetical = {"hypothetical": True} if asked.at_us is not None else {}
-    return {**verdict.to_json(), "recorded": False, "offline": True, **hypothetical}, verdict.exit
+    found = [read_input(name, reading.LIST_LIMIT) for name in lists or ()]
+    return Verifier(Known(issuer, keys, found, reading.seconds("--max-stale", stale) if stale else reading.MAX_STALE_S))
 
 
 def _token(name: str) -> bytes:

@@ -89,6 +89,11 @@ def _parse(data: bytes) -> x509.CertificateSigningRequest:
 
 def _key(request: x509.CertificateSigningRequest) -> dict[str, str]:
     """The public key as a JWK: RSA of 2,048 to 8,192 bits, P-256 or P-384, which every TLS library takes."""
+    return jwk_of(request)
+
+
+def jwk_of(request: x509.CertificateSigningRequest | x509.Certificate) -> dict[str, str]:
+    """The public key of a request or certificate as a JWK; KeyFaultError for a kind that not every TLS library takes."""
     try:
         key = request.public_key()
     except UnsupportedAlgorithm as e:

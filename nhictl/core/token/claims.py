@@ -6,11 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from nhictl.core.token import jws
 from nhictl.core.token.compact import Parsed
-from nhictl.core.token.profile import AT_JWT, JWT_SVID, MAX_BOUND_TTL_S, MAX_TTL_S
+from nhictl.core.token.profile import AT_JWT, GENERIC, JWT_SVID, MAX_BOUND_TTL_S, MAX_TTL_S
 from nhictl.core.token.verdict import RejectedError
 
 LEEWAY_S: Final = 30
-_LAST_SECOND: Final = 253402300799
+LAST_SECOND: Final = 253402300799
+OWN_ALGORITHMS: Final = frozenset({"ES256"})
 _Kinds = tuple[tuple[str, type], ...]
 _REQUIRED: Final[dict[str, _Kinds]] = {
     AT_JWT: (
@@ -23,7 +24,9 @@ _REQUIRED: Final[dict[str, _Kinds]] = {
         ("txn", str),
     ),
     JWT_SVID: (("exp", int), ("aud", str), ("sub", str), ("iat", int), ("jti", str)),
+    GENERIC: (("exp", float), ("aud", str), ("sub", str), ("iat", float)),
 }
+"""Of a foreign token `jti` is not asked for: nothing here remembers it. Without `iat` its life would have no length."""
 _OPTIONAL: Final[_Kinds] = (
     ("nbf", int),
     ("scope", str),
@@ -33,6 +36,7 @@ _OPTIONAL: Final[_Kinds] = (
     ("status", dict),
     ("nhictl", dict),
 )
+_FOREIGN: Final[_Kinds] = (("nbf", float), ("jti", str), *_OPTIONAL[1:])
 
 
 class Issuer(NamedTuple):
@@ -64,15 +68,10 @@ def choose_issuer(claims: dict[str, Any], issuers: tuple[Issuer, ...], kind: str
 
 def check_signature(parsed: Parsed, issuer: Issuer) -> None:
     """Steps 9 and 10. Only a key of the issuer that was chosen before counts."""
-    kid = parsed.header.get("kid")
-    if not isinstance(kid, str) or not kid:
-        raise RejectedError(9, "kid_missing")
-    found = [entry for entry in issuer.keys if entry[0].get("kid") == kid]
-    if not found:
-        raise RejectedError(9, "kid_unknown")
-    if len(found) > 1:
-        raise RejectedError(9, "kid_ambiguous")
-    jwk, revoked = found[0]
+    jwk, revoked = named_key(parsed.header, issuer.keys)
+    if issuer.algorithms != OWN_ALGORITHMS:
+        check_foreign_signature(parsed.header, parsed.signed, parsed.signature, jwk)
+        return
     try:
         key = jws.load_public(jwk)
     except jws.KeyFaultError as e:
@@ -83,12 +82,51 @@ def check_signature(parsed: Parsed, issuer: Issuer) -> None:
         raise RejectedError(10, "signature_invalid")
 
 
+def named_key(
+    header: dict[str, Any], keys: tuple[tuple[dict[str, Any], bool], ...], hint: str = ""
+) -> tuple[dict[str, Any], bool]:  # fmt: skip
+    """Step 9, first half: the one key that the header's `kid` names."""
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not kid:
+        raise RejectedError(9, "kid_missing")
+    found = [entry for entry in keys if entry[0].get("kid") == kid]
+    if not found:
+        raise RejectedError(9, "kid_unknown", hint)
+    if len(found) > 1:
+        raise RejectedError(9, "kid_ambiguous")
+    return found[0]
+
+
+def check_foreign_signature(header: dict[str, Any], signed: bytes, signature: bytes, jwk: dict[str, Any]) -> None:
+    """Steps 9, second half, and 10, by any algorithm there is; it was found in the issuer's list before."""
+    from nhictl.core.token import algorithms
+    from nhictl.core.token import jwk as keys
+
+    alg = str(header["alg"])
+    try:
+        key = keys.load(jwk, alg)
+    except jws.KeyFaultError as e:
+        raise RejectedError(9, e.reason, f"the key {e}") from e
+    if not algorithms.verify(alg, key, signed, signature):
+        raise RejectedError(10, "signature_invalid")
+
+
 def _typed(claims: dict[str, Any], name: str, kind: type) -> None:
     value: Any = claims[name]
+    if kind is float:
+        check_moment(claims, name)
+        return
     if not isinstance(value, kind) or isinstance(value, bool) or (kind is str and not value and name != "scope"):
         raise RejectedError(11, f"claim_type:{name}")
-    if isinstance(value, int) and not 0 <= value <= _LAST_SECOND:
+    if isinstance(value, int) and not 0 <= value <= LAST_SECOND:
         raise RejectedError(11, f"claim_type:{name}", "outside the years 1970 to 9999")
+
+
+def check_moment(claims: dict[str, Any], name: str) -> None:
+    """Step 11 for a foreign token's time: a number, whole or not, of the years 1970 to 9999."""
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LAST_SECOND:
+        raise RejectedError(11, f"claim_type:{name}", "seconds since 1970, before the year 10000")
 
 
 def check_types(claims: dict[str, Any], kind: str = AT_JWT) -> None:
@@ -99,26 +137,36 @@ def check_types(claims: dict[str, Any], kind: str = AT_JWT) -> None:
         if name == "aud" and isinstance(claims["aud"], list):
             continue
         _typed(claims, name, wanted)
-    for name, wanted in _OPTIONAL:
+    for name, wanted in _FOREIGN if kind == GENERIC else _OPTIONAL:
         if name in claims:
             _typed(claims, name, wanted)
 
 
-def check_times(claims: dict[str, Any], now_us: int, kind: str = AT_JWT, leeway_s: int = LEEWAY_S) -> None:
-    """Step 12: half-open life, `now == exp` is expired; the same leeway on all three clocks."""
-    iat, exp = claims["iat"], claims["exp"]
+def check_times(
+    claims: dict[str, Any], now_us: int, kind: str = AT_JWT, leeway_s: int = LEEWAY_S, longest_s: int | None = None
+) -> None:
+    """Step 12: half-open life, `now == exp` is expired; the same leeway on all three clocks.
+
+    The longest life is the profile's, unless `longest_s` says another.
+    """
+    iat, exp, nbf = (_us(claims.get(name, 0)) for name in ("iat", "exp", "nbf"))
     leeway_us = leeway_s * 1_000_000
-    if now_us >= exp * 1_000_000 + leeway_us:
-        raise RejectedError(12, "token_expired", f"{now_us // 1_000_000 - exp} s ago")
-    if now_us < claims.get("nbf", 0) * 1_000_000 - leeway_us:
+    if now_us >= exp + leeway_us:
+        raise RejectedError(12, "token_expired", f"{(now_us - exp) // 1_000_000} s ago")
+    if now_us < nbf - leeway_us:
         raise RejectedError(12, "token_not_yet_valid")
-    if iat * 1_000_000 > now_us + leeway_us:
-        raise RejectedError(12, "iat_in_future", f"by {iat - now_us // 1_000_000} s")
+    if iat > now_us + leeway_us:
+        raise RejectedError(12, "iat_in_future", f"by {(iat - now_us) // 1_000_000} s")
     if iat > exp:
         raise RejectedError(12, "exp_before_iat")
-    longest = MAX_BOUND_TTL_S if kind == AT_JWT and "cnf" in claims else MAX_TTL_S[kind]
-    if exp - iat > longest:
-        raise RejectedError(12, "lifetime_too_long", f"{exp - iat} s, at most {longest}")
+    bound = kind != JWT_SVID and "cnf" in claims
+    longest = longest_s or (MAX_BOUND_TTL_S if bound else MAX_TTL_S[kind])
+    if exp - iat > longest * 1_000_000:
+        raise RejectedError(12, "lifetime_too_long", f"{(exp - iat) // 1_000_000} s, at most {longest}")
+
+
+def _us(seconds: float) -> int:
+    return int(seconds * 1_000_000) if isinstance(seconds, float) else seconds * 1_000_000
 
 
 def still_good(now_us: int) -> int:

@@ -58,20 +58,26 @@ def split(token: bytes, limit: int = MAX_TOKEN) -> tuple[bytes, list[bytes]]:
         raise RejectedError(2, "token_bad_base64", str(e)) from e
 
 
-def parse(token: bytes, typs: tuple[str | None, ...], algorithms: frozenset[str]) -> Parsed:
-    """Steps 1 to 7 for a token of one of our profiles, `profile.TYPS`; RejectedError says which refused."""
+def parse(
+    token: bytes, typs: tuple[str | None, ...], algorithms: frozenset[str], *, foreign: bool = False
+) -> Parsed:  # fmt: skip
+    """Steps 1 to 7 for a token of one profile, `profile.TYPS`; RejectedError says which refused.
+
+    Of a `foreign` one header members that are merely unknown are ignored (RFC 7515 §4).
+    """
     text, (raw_header, raw_claims, signature) = split(token)
     header = json_object(raw_header, 3, "header")
     check_header(header)
-    if extra := sorted(header.keys() - {"alg", "typ", "kid"}):
+    if not foreign and (extra := sorted(header.keys() - {"alg", "typ", "kid"})):
         raise RejectedError(4, "header_unexpected", f"header `{extra[0]}`")
-    _check_typ(header, typs)
+    check_typ(header, typs)
     check_alg(header, algorithms)
     claims = json_object(raw_claims, 7, "claims")
     return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
 
 
-def _check_typ(header: dict[str, Any], typs: tuple[str | None, ...]) -> None:
+def check_typ(header: dict[str, Any], typs: tuple[str | None, ...]) -> None:
+    """Step 5: `typ` is one of `typs`, or missing where None is among them."""
     if "typ" not in header:
         if None not in typs:
             raise RejectedError(5, "typ_missing")

@@ -52,6 +52,19 @@ def chain(claims: dict[str, Any], issuer: str, trust_domain: str) -> list[str]:
     return found
 
 
+def foreign_chain(claims: dict[str, Any]) -> None:
+    """Step 15 for a token of another issuer: every actor is an object that says who (RFC 8693 §4.1), and they are few."""
+    act: Any = claims["act"]
+    for depth in range(MAX_DEPTH + 1):
+        if not isinstance(act, dict) or not isinstance(act.get("sub"), str) or not act["sub"]:
+            raise RejectedError(15, "act_malformed", "an actor says who it is: a `sub`")
+        if depth == MAX_DEPTH:
+            raise RejectedError(15, "act_depth", f"at most {MAX_DEPTH} actors")
+        if "act" not in act:
+            return
+        act = act["act"]
+
+
 def handed_on(entries: list[dict[str, Any]], delegate: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The entries that may be handed on to the SPIFFE ID `delegate`, and what is left of that permission afterwards.
 

@@ -38,22 +38,6 @@ class Proof(NamedTuple):
     mark: bytes
 
 
-def thumbprint_of(cnf: dict[str, Any]) -> str:
-    """The key a token is bound to; RejectedError for a confirmation that is not `{"jkt": thumbprint}`."""
-    jkt = cnf.get("jkt")
-    if len(cnf) != 1 or not isinstance(jkt, str) or not is_thumbprint(jkt):
-        raise RejectedError(16, "cnf_unsupported", "only `cnf.jkt`, the thumbprint of a key, is understood")
-    return jkt
-
-
-def is_thumbprint(text: str) -> bool:
-    """Whether a text can be an RFC 7638 SHA-256 thumbprint."""
-    try:
-        return len(b64.decode(text)) == 32
-    except ValueError:
-        return False
-
-
 def check(proof: bytes, asked: Asked, now_us: int, *, token: bytes | None = None, jkt: str | None = None) -> Proof:
     """The proof, if it is for this request, now, by the key `jkt`, with `token`; RejectedError of step 16 if not.
 

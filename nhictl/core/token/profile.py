@@ -1,7 +1,8 @@
-"""The two token profiles: their headers, their claims, and how scope boxes stand in them (RFC 9396).
+"""The token profiles: their headers, their claims, and how scope boxes stand in them (RFC 9396).
 
 `at+jwt` (RFC 9068) is the per-task token and the default. `jwt-svid` (SPIFFE) says who the holder is and nothing about
 what it may do; it is issued for a task all the same, and ends with it. No token is of both: their `typ` excludes it.
+`generic` is somebody else's token (RFC 7519), which is verified and never issued.
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ from nhictl.errors import InputError
 
 AT_JWT: Final = "at+jwt"
 JWT_SVID: Final = "jwt-svid"
-TYPS: Final[dict[str, tuple[str | None, ...]]] = {AT_JWT: ("at+jwt",), JWT_SVID: ("jwt", "jose", None)}
-"""What `typ` may be, by profile, in lower case; None: it may be missing (JWT-SVID §2)."""
+GENERIC: Final = "generic"
+TYPS: Final[dict[str, tuple[str | None, ...]]] = {
+    AT_JWT: ("at+jwt",),
+    JWT_SVID: ("jwt", "jose", None),
+    GENERIC: ("jwt", "at+jwt", "jose", None),
+}
+"""What `typ` may be, by profile, in lower case; None: it may be missing (JWT-SVID §2, RFC 7519 §5.1).
+
+A foreign token need not say a `typ`, but one that says it is something else (a logout or status list token, a DPoP proof)
+is not taken for an access token (RFC 8725 §3.11, §3.12).
+"""
 DETAIL: Final = "nhictl_resource_access"
 DEFAULT_TTL_S: Final = 300
-MAX_TTL_S: Final = {AT_JWT: 3600, JWT_SVID: 300}
+MAX_TTL_S: Final = {AT_JWT: 3600, JWT_SVID: 300, GENERIC: 3600}
 """The longest life of a bearer token, by profile."""
 MAX_BOUND_TTL_S: Final = 14400
 """The longest life of a token that is bound to a key."""
@@ -25,7 +35,7 @@ MAX_BOUND_TTL_S: Final = 14400
 class Grant(NamedTuple):
     """What goes into a token. Times in seconds; `scope` is the task's boxes in mapping form; `head` the log head before it.
 
-    `delegation` is what every entry says of being handed on; `jkt` the key it is bound to; `act` and `parent` are of a
+    `delegation` is what every entry says of being handed on; `cnf` the key it is bound to; `act` and `parent` are of a
     delegated token: its chain of actors, and the jti it was made from. `agent` is who holds it.
     """
 
@@ -43,7 +53,7 @@ class Grant(NamedTuple):
     principal: str | None
     head: dict[str, Any]
     delegation: dict[str, Any] | None = None
-    jkt: str | None = None
+    cnf: dict[str, str] | None = None
     act: dict[str, Any] | None = None
     parent: str | None = None
     uses: int | None = None
@@ -51,7 +61,12 @@ class Grant(NamedTuple):
 
 
 def known(kind: str) -> str:
-    """The profile as it was given; InputError (2) for one this version does not have."""
+    """The profile, one of our own; InputError (2) for others."""
+    if kind == GENERIC:
+        raise InputError(
+            "profile generic is for tokens of other issuers", code="usage",
+            hint="nhictl token verify --profile generic --offline --jwks FILE --issuer ISS",
+        )  # fmt: skip
     if kind not in TYPS:
         raise InputError(
             f"no token profile `{kind}` in this version", code="usage", hint=f"one of {', '.join(TYPS)}"
@@ -106,8 +121,8 @@ def claims(grant: Grant) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if grant.act is not None:
         more["act"] = grant.act
-    if grant.jkt is not None:
-        more["cnf"] = {"jkt": grant.jkt}
+    if grant.cnf is not None:
+        more["cnf"] = grant.cnf
     if grant.status is not None:
         more["status"] = grant.status
     if grant.parent is not None:

@@ -57,12 +57,15 @@ def check_agent(facts: Facts) -> None:
         raise RejectedError(14, "agent_suspended", f"its instance `{facts.stopped}` is suspended")
 
 
-def check_chain(claims: dict[str, Any], issuer: str, trust_domain: str) -> None:
-    """Step 15, as far as the token says: a chain of actors as we make them."""
+def check_chain(claims: dict[str, Any], issuer: str, trust_domain: str | None) -> None:
+    """Step 15, as far as the token says: a chain of actors as we make them, or, without a trust domain, as others do."""
     if "act" in claims:
         from nhictl.core.token import delegation
 
-        delegation.chain(claims, issuer, trust_domain)
+        if trust_domain is None:
+            delegation.foreign_chain(claims)
+        else:
+            delegation.chain(claims, issuer, trust_domain)
     if "may_act" in claims:
         raise RejectedError(15, "may_act_violation", "who may act is not said this way here")
 

@@ -163,16 +163,21 @@ def _shape(body: dict[str, Any], issuer: claims.Issuer) -> Signed:
     return Signed(uri, issued or 0, expires, read(body.get("status_list")))
 
 
-def status(claims_: dict[str, Any], lists: Iterable[Signed], now_us: int, max_stale_s: int) -> int:
+def status(
+    claims_: dict[str, Any], lists: Iterable[Signed], now_us: int, max_stale_s: int, *, past: bool = False
+) -> int:  # fmt: skip
     """Step 17 offline: RejectedError if the token is not VALID by the newest list of its address; returns that list's age in s.
 
-    `status_list_unavailable` and `status_list_stale` cannot be decided; every other reason is a refusal.
+    `status_list_unavailable` and `status_list_stale` cannot be decided; every other reason is a refusal. Of a `past` moment
+    a list made later says nothing, since what it says may have been changed in between: it is left out.
     """
     named = reference(claims_)
     if named is None:
         raise RejectedError(17, "status_missing", "the token names no status list")
     idx, uri = named
     found = [each for each in lists if each.uri == uri]
+    if past and found and not (found := [each for each in found if each.issued * 1_000_000 <= now_us]):
+        raise RejectedError(17, "status_list_unavailable", f"every list of {uri} that was given was made later")
     if not found:
         raise RejectedError(17, "status_list_unavailable", f"no list of {uri} was given")
     newest = max(found, key=lambda each: each.issued)

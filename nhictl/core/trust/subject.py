@@ -10,14 +10,13 @@ import math
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from nhictl.core.token import algorithms, compact, jwk
+from nhictl.core.token import claims as steps
+from nhictl.core.token import compact
 from nhictl.core.token.claims import LEEWAY_S
-from nhictl.core.token.jws import KeyFaultError
 from nhictl.core.token.verdict import RejectedError
 from nhictl.core.trust.value import Trust
 
-_TYPS: Final = ("jwt", "jose")
-_LAST_SECOND: Final = 253402300799
+_TYPS: Final = ("jwt", "jose", None)
 _MAX_JTI: Final = 1024
 
 
@@ -36,9 +35,7 @@ def parse(token: bytes) -> Subject:
     text, (raw_header, payload, signature) = compact.split(token)
     header = compact.json_object(raw_header, 3, "header")
     compact.check_header(header)
-    typ = header.get("typ", _TYPS[0])
-    if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in _TYPS:
-        raise RejectedError(5, "typ_mismatch", "expected JWT")
+    compact.check_typ(header, _TYPS)
     return Subject(header, payload, text.rpartition(b".")[0], signature, text)
 
 
@@ -62,21 +59,10 @@ def check_issuer(claims: dict[str, Any], trust: Trust) -> None:
 
 def check_signature(subject: Subject, trust: Trust) -> None:
     """Steps 9 and 10: only a pinned key of this trust counts, the one the token names."""
-    kid = subject.header.get("kid")
-    if not isinstance(kid, str) or not kid:
-        raise RejectedError(9, "kid_missing")
-    found = [key for key in trust.keys if key.get("kid") == kid]
-    if not found:
-        raise RejectedError(9, "kid_unknown", f"none of the {len(trust.keys)} pinned keys: has the issuer new ones?")
-    if len(found) > 1:
-        raise RejectedError(9, "kid_ambiguous")
-    alg = str(subject.header["alg"])
-    try:
-        key = jwk.load(found[0], alg)
-    except KeyFaultError as e:
-        raise RejectedError(9, e.reason, f"the key {e}") from e
-    if not algorithms.verify(alg, key, subject.signed, subject.signature):
-        raise RejectedError(10, "signature_invalid")
+    pinned = tuple((key, False) for key in trust.keys)
+    hint = f"none of the {len(pinned)} pinned keys: has the issuer new ones?"
+    key, _ = steps.named_key(subject.header, pinned, hint)
+    steps.check_foreign_signature(subject.header, subject.signed, subject.signature, key)
 
 
 def check_types(claims: dict[str, Any]) -> None:
@@ -88,35 +74,13 @@ def check_types(claims: dict[str, Any]) -> None:
         if not isinstance(claims[name], str) or not 1 <= len(claims[name]) <= _MAX_JTI:
             raise RejectedError(11, f"claim_type:{name}")
     for name in ("exp", "iat", "nbf"):
-        if name in claims and not _is_moment(claims[name]):
-            raise RejectedError(11, f"claim_type:{name}", "seconds since 1970, before the year 10000")
-
-
-def _is_moment(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value <= _LAST_SECOND  # of NaN and the infinities it is not true
+        if name in claims:
+            steps.check_moment(claims, name)
 
 
 def check_times(claims: dict[str, Any], trust: Trust, now_us: int) -> None:
-    """Step 12, with the same leeway on all clocks; the longest life is the trust's."""
-    iat, exp, nbf = (_us(claims.get(name, 0)) for name in ("iat", "exp", "nbf"))
-    leeway = LEEWAY_S * 1_000_000
-    if now_us >= exp + leeway:
-        raise RejectedError(12, "token_expired", f"{(now_us - exp) // 1_000_000} s ago")
-    if now_us < nbf - leeway:
-        raise RejectedError(12, "token_not_yet_valid")
-    if iat > now_us + leeway:
-        raise RejectedError(12, "iat_in_future", f"by {(iat - now_us) // 1_000_000} s")
-    if iat > exp:
-        raise RejectedError(12, "exp_before_iat")
-    if exp - iat > trust.max_lifetime_s * 1_000_000:
-        message = f"{(exp - iat) // 1_000_000} s, at most {trust.max_lifetime_s}"
-        raise RejectedError(12, "lifetime_too_long", message)
-
-
-def _us(seconds: float) -> int:
-    return int(seconds * 1_000_000) if isinstance(seconds, float) else seconds * 1_000_000
+    """Step 12; the longest life is the trust's."""
+    steps.check_times(claims, now_us, longest_s=trust.max_lifetime_s)
 
 
 def mark(claims: dict[str, Any], trust: Trust) -> bytes:
