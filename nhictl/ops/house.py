@@ -89,6 +89,8 @@ class House:
         self.lock_timeout = 10.0
         self.caller: Callable[[], str] | None = None
         """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
+        self.uid: Callable[[], int] | None = None
+        """The user id of whoever asks, where somebody knows better than the process itself (a socket's peer credentials)."""
         self.mark_path = home / MARK
         self.keeps_mark = True
         """Whether a high-water mark beside the database is kept and heeded; a copy in memory has none."""

@@ -30,7 +30,7 @@ def answer(house: House, line: dict[str, Any], defaults: dict[str, Any]) -> dict
 
 def question(house: House, given: dict[str, Any]) -> Question:
     """A line's members as a question; a token too large to be one is a verdict, not a malformed line."""
-    if extra := sorted(given.keys() - {*_TEXTS, *_OBJECTS}):
+    if extra := sorted(given.keys() - {*_TEXTS, *_OBJECTS, "supported"}):
         raise InputError(f"no member `{extra[0]}` in a line of this check", code="invalid_request_line")
     for name in _TEXTS:
         if not isinstance(given.get(name), str | None):
@@ -51,7 +51,7 @@ def question(house: House, given: dict[str, Any]) -> Question:
     return Question(
         token[: reading.TOKEN_LIMIT], given["audience"], tool, (given.get("args") or {}) if tool is not None else None,
         given.get("resource"), given.get("context") or {}, at_us, given.get("profile") or profile.AT_JWT,
-        _proof(given),
+        _proof(given), reading.supported(given.get("supported")),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
+from nhictl.cli.call_options import Arg, Context, Resource, Supported, Tool, obligations, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
@@ -29,6 +29,7 @@ def command(
     arg: Arg = None,
     resource: Resource = None,
     context: Context = None,
+    supported: Supported = None,
     at: At = None,
     live: Annotated[
         bool, typer.Option("--consume", help="live: checked, counted and recorded in one transaction")
@@ -64,19 +65,19 @@ def command(
     A token that is bound to a key takes a --dpop-proof, and a live check takes each proof once. With --offline no home is
     needed: a revocation is seen through a status list only, as of that list's moment.
     A line of --batch is {"token","audience","tool","args","resource","context","at","profile","consume","dpop_proof","htm",
-    "htu"}.
+    "htu","supported":[]}.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
     far = (jwks, issuer, status_list, max_stale)
     if batch is not None:
-        if any((offline, arg, tool, dpop_proof, htm, htu, resource, context, token_file != "-", *far)):  # noqa: S105  # a file's name
+        if any((offline, supported, arg, tool, dpop_proof, htm, htu, resource, context, token_file != "-", *far)):  # noqa: S105  # a file's name
             raise InputError("--batch goes with --audience, --profile, --at and --consume only", code="usage")
         return _batch(batch, {"audience": audience, "profile": profile, "at": at, "consume": live or None})
     shown = _proof(dpop_proof, htm, htu, token_file)
     if audience is None:
         raise InputError("missing option `--audience`", code="usage", hint="nhictl token verify --help")
-    if tool is None and (arg or resource is not None or context):
+    if tool is None and (arg or resource is not None or context or supported is not None):
         raise InputError("--arg, --resource and --context describe a call: name its --tool", code="usage")
     if live and at is not None:
         raise InputError("--consume is about now: it excludes --at", code="usage")
@@ -93,8 +94,9 @@ def command(
     house = session().house()
     claimed = reading.context(pairs("--context", context))
     question = Question(
-        data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown
-    )
+        data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown,
+        obligations(supported),
+    )  # fmt: skip
     body, code = ask(house, question, live=live)
     return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
 
@@ -155,4 +157,7 @@ def _sentence(body: dict[str, Any], tool: str | None) -> str:
         until = reading.rfc3339(claims["exp"])
         who = f"{claims['client_id']} for task {claims['txn']}" if "txn" in claims else claims["sub"]
         return f"{word} {who}, token good until {until}"
+    request = (body.get("decision") or {}).get("access_request")
+    if request is not None:
+        why += f"; access request {request['id']} is {request['state']}"
     return f"{'denied' if tool else 'refused'} at step {body['step']}: {body['reason']}{why}"

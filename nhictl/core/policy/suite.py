@@ -200,10 +200,4 @@ def _required(path: str, tool: Tool) -> bool:
         return True
     if path == "agent.groups":
         return False
-    head, *rest = path.removeprefix("args.").split(".")
-    found = tool.args.get(head) if path.startswith("args.") else None
-    while found is not None and not found[1]:
-        if not rest:
-            return found[0].item is None  # an empty list counts as absent
-        found = (found[0].fields or {}).get(rest.pop(0))
-    return False
+    return path.startswith("args.") and tool.requires(path[5:])
