@@ -79,12 +79,12 @@ class Bench:
 
     def explain(self, call: Call) -> list[dict[str, Any]]:
         """The rule table of one call: forbids first, each condition with the value seen."""
-        from nhictl.core.policy.explain import explain
+        from nhictl.core.policy.explain import explain, explain_limits
 
         found = self._find(call)
         if isinstance(found, Decision) or found[0] is None:
             return []
-        return explain(found[0], found[1], found[2])
+        return explain(*found[:3]) + explain_limits(found[0], found[1], found[2])
 
     def _find(self, call: Call) -> Decision | tuple[Policy | None, Agent | None, Request, dict[str, Any] | None]:
         """The policy, agent, request and task of a question; a decision where it names a task that there is not."""

@@ -62,6 +62,10 @@ def grant(house: House, shown: Shown, signer: Signer | None) -> tuple[dict[str, 
     whoever may not, which is recorded.
     """
     signature = signer(shown.statement) if signer is not None else None
+    if signature is not None:
+        from nhictl.core.identity.approver_key import detached
+
+        signature = detached(signature)
 
     def decide(act: Act) -> dict[str, Any] | RefusedError:
         row = _waiting(act, shown)

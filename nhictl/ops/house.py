@@ -164,7 +164,7 @@ class House:
             self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
             self._reader.keeps_mark = self.keeps_mark
             self._reader.passphrase = self.passphrase
-        self._reader.clock = self.clock
+        self._reader.clock, self._reader.uid = self.clock, self.uid
         return self._reader
 
     def close(self) -> None:

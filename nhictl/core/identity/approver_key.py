@@ -1,6 +1,6 @@
 """Keys of people who approve: an OpenSSH `ssh-ed25519` line or a JWK on Ed25519 or P-256, kept as the bare public JWK.
 
-A signature over a statement is a compact JWS whose payload is the statement (made here), or an SSH signature
+A signature over a statement is a compact JWS whose payload is the statement, or left out, or an SSH signature
 (`ssh-keygen -Y sign`, OpenSSH PROTOCOL.sshsig), so that a key need not leave its holder's machine. Both are bound to
 their purpose: the JWS by `typ`, the SSH signature by its namespace. Nothing signed for anything else can be used here.
 """
@@ -127,14 +127,20 @@ def public_of(key: Private) -> dict[str, str]:
 
 
 def sign(key: Private, statement: bytes) -> str:
-    """A compact JWS over a statement."""
+    """A compact JWS over a statement, with the payload left out (RFC 7515 appendix F): a statement is content."""
     alg = "EdDSA" if isinstance(key, ed25519.Ed25519PrivateKey) else "ES256"
     header = {"alg": alg, "typ": TYP, "kid": thumbprint(public_of(key))}
     head = b64.encode(strict_json.dumps(header).encode())
-    signed = f"{head}.{b64.encode(statement)}"
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return f"{signed}.{b64.encode(key.sign(signed.encode()))}"
-    return jws.sign(header, statement, key)
+        return f"{head}..{b64.encode(key.sign(f'{head}.{b64.encode(statement)}'.encode()))}"
+    made = jws.sign(header, statement, key).split(".")
+    return f"{made[0]}..{made[2]}"
+
+
+def detached(signature: bytes) -> bytes:
+    """A signature as it is kept: a JWS without its payload, anything else as it is."""
+    parts = signature.strip().split(b".")
+    return b"..".join((parts[0], parts[2])) if len(parts) == 3 else signature.strip()
 
 
 def verify(public: dict[str, str], statement: bytes, signature: bytes) -> bool:
@@ -144,6 +150,9 @@ def verify(public: dict[str, str], statement: bytes, signature: bytes) -> bool:
         return False
     if text.startswith(_BEGIN):  # over what was printed, whose line end a pipe keeps
         return _verify_ssh(public, statement, text) or _verify_ssh(public, statement + b"\n", text)
+    head, _, tail = text.partition(b"..")
+    if tail:
+        text = b".".join((head, b64.encode(statement).encode(), tail))
     try:
         header, payload = any_jws.verify(text, public, MAX_SIGNATURE)
     except RejectedError:

@@ -85,9 +85,10 @@ def _live(
         parse_limits(root, tools, classes, limits)
         parse_openers(root, typed, openers)
         parse_approvers(root, classes, approvers)
+    rules = {rule["id"] for rule in form["rules"]}
     for root in roots:
         for node in root.value["limits"].value if "limits" in root.value else ():
-            if any(node.value["id"].value == rule["id"] for rule in form["rules"]):
+            if node.value["id"].value in rules:
                 raise node.value["id"].error(f"`{node.value['id'].value}` is the id of a rule")
     made: dict[str, Any] = {}
     if limits:

@@ -95,13 +95,14 @@ class Exceeded(NamedTuple):
         what = f" {self.unit}" if self.counts == "spend" else " bytes" if self.counts == "bytes_out" else " calls"
         each = " in all" if self.per == "all" else f" by this {self.per}"
         more = f", and this call takes {plain(self.takes)}" if self.counts == "spend" else ""
-        return f"limit `{self.limit}`: {plain(self.used)} of {plain(self.max)}{what} used{each}{more}"
+        room = f"; room again {self.to_json()['resets']}" if self.resets_us is not None else ""
+        return f"limit `{self.limit}`: {plain(self.used)} of {plain(self.max)}{what} used{each}{more}{room}"
 
 
 class Limit:
     """A limit as it applies to one tool."""
 
-    __slots__ = ("bytes_out", "calls", "id", "per", "spend", "tests", "unit", "window_us")
+    __slots__ = ("bytes_out", "calls", "id", "per", "rule", "spend", "tests", "unit", "window_us")
 
     def __init__(self, form: dict[str, Any], tool: Tool, timezone: str) -> None:
         self.id: str = form["id"]
@@ -112,8 +113,8 @@ class Limit:
         spend = form["spend"] if tool.cost is not None else None
         self.unit: str | None = form["spend"]["unit"] if form["spend"] is not None else None
         self.spend: int | Decimal | None = read_amount(spend["max"]) if spend is not None else None
-        rule = Rule({**form, "effect": "forbid", "obligations": []}, tool, timezone)
-        self.tests = [test.run for test in rule.tests]
+        self.rule = Rule({**form, "effect": "forbid", "obligations": []}, tool, timezone)
+        self.tests = [test.run for test in self.rule.tests]
 
     def applies(self, facts: Facts) -> bool:
         """Whether it matches or may match: what is unknown does not keep it from counting."""

@@ -72,7 +72,7 @@ def test_a_case_passes_exactly_if_all_that_it_expects_is_so(
 def missing(*cases: dict[str, Any]) -> set[tuple[str, str, str]]:
     coverage = Coverage(POLICY)
     for one in parse_suite("t", suite(*cases)).cases:
-        coverage.add(REGISTRY, one.request)
+        coverage.add(REGISTRY, one)
     rows = coverage.rows()
     assert all(row["total"] - row["covered"] == len(row["missing"]) for row in rows)
     return {(row["rule"], each["condition"], each["outcome"]) for row in rows for each in row["missing"]}
@@ -100,7 +100,7 @@ def test_alternatives_count_one_by_one_and_absent_ok_is_never_unknown() -> None:
     policy = make_policy([{"id": "A", "match": {"tools": ["pay.send"]}, "when": when}])
     coverage = Coverage(policy)
     assert coverage.rows()[0]["total"] == 1 + 2 + 2
-    coverage.add(REGISTRY, parse_suite("t", suite(case())).cases[0].request)
+    coverage.add(REGISTRY, parse_suite("t", suite(case())).cases[0])
     assert {(m["condition"], m["outcome"]) for m in coverage.rows()[0]["missing"]} == {
         ("args.amount eq", "true"), ("args.memo eq", "false"),
     }  # fmt: skip
