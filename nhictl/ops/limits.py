@@ -11,15 +11,14 @@ from hashlib import sha256
 
 from nhictl.core.ledger import content
 from nhictl.core.policy.cost import add, amount_text, read_amount
-from nhictl.core.policy.counters import Result, correction
+from nhictl.core.policy.counters import Result, checked, correction
 from nhictl.core.policy.limits import NONE, Charge, Counter, Used
+from nhictl.core.policy.types import Refused
 from nhictl.errors import ConflictError, InputError
 from nhictl.ops.act import Act
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import counters as table
-
-MAX_BYTES: int = 10**15
 
 
 class StoredCounters:
@@ -61,21 +60,16 @@ def reserve(act: Act, charges: Iterable[Charge], seq: int) -> None:
         table.reserve(act.db, seq, ident, None if charge.spend is None else amount_text(charge.spend), act.ts)
 
 
-def check(result: Result) -> None:
-    """InputError (2) for a result that no call can have."""
-    if not 0 <= result.bytes_out <= MAX_BYTES:
-        raise InputError(f"bytes_out {result.bytes_out} is not 0 to {MAX_BYTES}", code="invalid_result")
-    if result.spend is not None and result.spend < 0:
-        raise InputError("a cost is not negative", code="invalid_request")
-
-
 def settle(act: Act, call: int, result: Result, by: int) -> int:
     """Settle the call that record `call` allowed by record `by`, which this act has appended; returns the counters settled.
 
     0 for a call that no limit counted. InputError (2) for an impossible result, ConflictError (5) if it was settled before:
     its result is what was said first.
     """
-    check(result)
+    try:
+        result = checked(result)
+    except Refused as e:
+        raise InputError(f"the result {e}", code="invalid_request") from e
     found = table.taken(act.db, call)
     if any(each.settled is not None for each in found):
         raise ConflictError(f"the call of record {call} is settled", code="already_settled")

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhictl.core.policy.cost import add
 from nhictl.core.policy.limits import NONE, Charge, Counter, Used
+from nhictl.core.policy.types import Refused, exact
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
     from decimal import Decimal
 
-__all__ = ["Result", "Tally", "correction"]
+__all__ = ["MAX_BYTES", "Result", "Tally", "checked", "correction"]
+
+MAX_BYTES = 10**15
 
 
 class Result(NamedTuple):
@@ -27,6 +30,16 @@ class Result(NamedTuple):
     executed: bool = True
     bytes_out: int = 0
     spend: int | Decimal | None = None
+
+
+def checked(result: Result) -> Result:
+    """The result with an exact amount; `Refused` for bytes or an amount that no call can have."""
+    if type(result.bytes_out) is not int or not 0 <= result.bytes_out <= MAX_BYTES:
+        raise Refused(f"says bytes_out {result.bytes_out}, not 0 to {MAX_BYTES}")
+    spend = None if result.spend is None else exact(result.spend)
+    if spend is not None and spend < 0:
+        raise Refused("says a negative cost")
+    return result._replace(spend=spend)
 
 
 def correction(taken: int | Decimal | None, result: Result) -> tuple[int, int | Decimal, int | Decimal]:
@@ -89,7 +102,8 @@ class Tally:
         self._open[ref] = (at_us, taken)
 
     def settle(self, ref: Hashable, result: Result, at_us: int) -> bool:
-        """Its result is known; False for a call that is not open, which changes nothing."""
+        """Its result is known; False for a call that is not open, which changes nothing. `Refused` as `checked` says."""
+        result = checked(result)
         found = self._open.pop(ref, None)
         if found is None:
             return False
