@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -122,5 +123,5 @@ def treasury(authority: Authority, **parts: Any) -> Iterator[Treasury]:
     """A treasury of its own in memory."""
     clock = Clock(authority.clock.now_us)
     with authority.copy(clock) as house:
-        house.uid = lambda: 1000
+        house.uid = os.geteuid
         yield Treasury(house, clock, policy(**parts))
