@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nhictl.core.identity import approver_key
 from nhictl.core.policy.box import parse_box
 from nhictl.errors import ConflictError, NhictlError, NotFoundError, RefusedError
-from nhictl.ops import approvals, audit_log, decide_approval, people
+from nhictl.ops import approvals, audit_log, decide_approval, instances, people, separation
 from nhictl.ops.delegate_token import Delegated, delegate
 from nhictl.ops.delegation_checks import Wanted
 from nhictl.ops.end_task import end_task
@@ -210,9 +211,9 @@ def test_nobody_approves_from_inside_a_run(desk: Treasury, monkeypatch: pytest.M
         desk.grant(request)
     assert caught.value.code == "inside_run"
     monkeypatch.delenv("NHICTL_TASK")
-    parent = people.separation.process(people.os.getpid())
+    parent = separation.process(os.getpid())
     assert parent is not None
-    holder = {"pid": parent.parent, "start": people.instances.start_of(people.Path("/proc"), parent.parent)}
+    holder = {"pid": parent.parent, "start": instances.start_of(Path("/proc"), parent.parent)}
     desk.house.db.execute("UPDATE task SET lease = ? WHERE name = ?", (json.dumps(holder), desk.task))
     assert people.inside_run(desk.house) == desk.task
     with pytest.raises(RefusedError):
@@ -330,7 +331,7 @@ def test_a_yes_ends_with_its_task(desk: Treasury) -> None:
 
 
 def test_earlier_moments_have_their_own_state(desk: Treasury) -> None:
-    moments = []
+    moments: list[int] = []
     request = desk.wanted()
     for act in (None, desk.grant, None):
         if act is not None:

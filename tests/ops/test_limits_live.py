@@ -150,7 +150,7 @@ def test_the_store_agrees_with_the_counters_in_memory(authority: Authority, seed
             desk.clock.advance(rng.choice([0, 0, 1, 30]))
             if waiting and rng.random() < 0.4:
                 call = waiting.pop(rng.randrange(len(waiting)))
-                spend = rng.choice([None, rng.randrange(20), rng.randrange(2000) / 100])
+                spend = rng.choice([None, rng.randrange(20), exact(rng.randrange(2000) / 100)])
                 result = Result(rng.random() < 0.7, rng.choice([0, 7]), spend)
                 settle(desk.house, call, result)
                 tally.settle(call, result, desk.clock())

@@ -79,7 +79,8 @@ class Treasury:
 
     def open(self, agent: str = "report-bot", scope: tuple[str, ...] = ("*",), **more: Any) -> str:
         boxes: tuple[Box, ...] = tuple(parse_box(text) for text in scope)
-        order = Order(agent, "pay", "paying", boxes, **({"instance": "one", "deadline_s": 86400} | more))
+        given: dict[str, Any] = {"instance": "one", "deadline_s": 86400} | more
+        order = Order(agent, "pay", "paying", boxes, **given)
         return str(open_task(self.house, order)[0]["id"])
 
     def issue(self, task: str, **more: Any) -> bytes:

@@ -36,8 +36,12 @@ def command(
 
     Example: nhictl approval grant a-0123456789abcdef --key ~/.ssh/id_ed25519
     """
-    if signature is not None and key is not None:
+    if signature is not None and (key is not None or key_passphrase_file is not None):
         raise InputError("either --key or --signature", code="usage")
+    if signature is not None:
+        sign: Any = signature_from(read_input(signature, MAX_SIGNATURE), signature)
+    else:
+        sign = signer(key, key_passphrase_file)
     house = session().house()
     shown = show(house, request)
     for line in lines(shown, approvals.to_json(house, shown.row, house.clock())):
@@ -46,10 +50,6 @@ def command(
         print("say yes to this very call? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise RefusedError("nothing was approved", code="not_confirmed")
-    if signature is not None:
-        sign: Any = signature_from(read_input(signature, MAX_SIGNATURE), signature)
-    else:
-        sign = signer(key, key_passphrase_file)
     made, head = grant(house, shown, sign)
     last = made["grants"][-1]
     who = last["approver"] or "the owner of the home"

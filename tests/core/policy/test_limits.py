@@ -215,7 +215,9 @@ STEPS = st.lists(
 @given(STEPS, st.integers(1, 60))
 def test_counters_agree_with_a_recount(steps: list[Any], window: int) -> None:
     """Against every entry kept and added up anew: what the window holds of calls, and what was given back of those."""
-    tally, now, entries, open_calls = Tally(), 0, [], {}  # type: ignore[var-annotated]
+    tally, now = Tally(), 0
+    entries: list[list[Any]] = []
+    open_calls: dict[int, list[Any]] = {}
     counters = [Counter("L", "task", key, "EUR") for key in "ab"]
     for number, (verb, which, amount, pause) in enumerate(steps):
         now += pause
