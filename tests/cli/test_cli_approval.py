@@ -88,7 +88,7 @@ def test_a_signature_made_elsewhere(bank: Bank, tmp_path: Path) -> None:
     ssh = Bank(bank.program, (tmp_path / "ssh.pub").read_text().strip())
     request = ssh.wanted(900)
     text = ssh.program("approval", "show", request, "--statement")
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", tmp_path / "ssh", "-n", "nhictl-approval"]
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(tmp_path / "ssh"), "-n", "nhictl-approval"]
     made = subprocess.run(command, input=text.out.encode(), check=True, capture_output=True).stdout
     other = ssh.wanted(901)
     refused = ssh.program("approval", "grant", other, "--signature", ssh.program.write("sig", made.decode()))
