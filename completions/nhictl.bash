@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy audit guard crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -12,6 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
+        'approval') words='list show grant deny' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
@@ -41,13 +42,13 @@ _nhictl_options() { # all options of a verb
         'token issue') words='--task --audience --ttl --instance --uses --profile --bind --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token exchange') words='--trust --intent --audience --subject-token-file --subject-token-env --purpose --allow --ttl --deadline --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token delegate') words='--to --allow --bind --parent-file --ttl --audience --instance --uses --dpop-proof --client-cert --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'token verify') words='--audience --token-file --tool --arg --resource --context --at --consume --profile --dpop-proof --htm --htu --client-cert --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'token verify') words='--audience --token-file --tool --arg --resource --context --supported --at --consume --profile --dpop-proof --htm --htu --client-cert --offline --jwks --issuer --status-list --max-stale --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token inspect') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token revoke') words='--jti --token-file --task --agent --instance --kid --principal --issued --ci-run --reason --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token list') words='--task --agent --ci-run --live --revoked-by --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'token show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'freeze') words='--reason --all --agent --group --env --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'unfreeze') words='--all --agent --group --env --reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'unfreeze') words='--all --agent --group --env --reason --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'run') words='--audience --task --agent --intent --purpose --allow --for --deadline --max-calls --instance --ttl --deliver --credential --keep-env --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'credential revoke') words='--task --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'trust publish') words='--out --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -62,8 +63,12 @@ _nhictl_options() { # all options of a verb
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy check') words='--agent --intent --task --tool --arg --resource --context --supported --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'approval list') words='--task --waiting --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'approval deny') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -116,7 +121,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token exchange':--subject-token-file) kind=file ;;
         'token delegate':--to | 'token delegate':--allow | 'token delegate':--bind | 'token delegate':--ttl | 'token delegate':--audience | 'token delegate':--instance | 'token delegate':--uses) kind=text ;;
         'token delegate':--parent-file | 'token delegate':--dpop-proof | 'token delegate':--client-cert) kind=file ;;
-        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--at | 'token verify':--htm | 'token verify':--htu | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
+        'token verify':--audience | 'token verify':--tool | 'token verify':--arg | 'token verify':--resource | 'token verify':--context | 'token verify':--supported | 'token verify':--at | 'token verify':--htm | 'token verify':--htu | 'token verify':--issuer | 'token verify':--max-stale) kind=text ;;
         'token verify':--token-file | 'token verify':--dpop-proof | 'token verify':--client-cert | 'token verify':--jwks | 'token verify':--status-list | 'token verify':--batch) kind=file ;;
         'token verify':--profile) kind='is at+jwt jwt-svid generic' ;;
         'token inspect':--token-file) kind=file ;;
@@ -126,6 +131,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'token show':--at) kind=text ;;
         'freeze':--reason | 'freeze':--agent | 'freeze':--group | 'freeze':--env) kind=text ;;
         'unfreeze':--agent | 'unfreeze':--group | 'unfreeze':--env | 'unfreeze':--reason) kind=text ;;
+        'unfreeze':--key | 'unfreeze':--key-passphrase-file) kind=file ;;
         'run':--audience | 'run':--task | 'run':--agent | 'run':--intent | 'run':--purpose | 'run':--allow | 'run':--for | 'run':--deadline | 'run':--max-calls | 'run':--instance | 'run':--ttl | 'run':--credential | 'run':--keep-env) kind=text ;;
         'run':--deliver) kind='is fd file env' ;;
         'credential revoke':--task) kind=text ;;
@@ -141,9 +147,12 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'key custody':--custody-helper) kind=text ;;
         'key custody':--new-passphrase-file) kind=file ;;
         'policy show':--at) kind=text ;;
-        'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
+        'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--supported | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
+        'approval list':--task | 'approval list':--at) kind=text ;;
+        'approval grant':--key | 'approval grant':--key-passphrase-file | 'approval grant':--signature) kind=file ;;
+        'approval deny':--reason) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;
@@ -201,6 +210,9 @@ _nhictl_argument() { # what the argument of that number is
         'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
+        'approval show':0) kind=text ;;
+        'approval grant':0) kind=text ;;
+        'approval deny':0) kind=text ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;

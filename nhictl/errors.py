@@ -27,6 +27,13 @@ class NhictlError(Exception):
             self.code = code
 
 
+class RefusedError(NhictlError):
+    """The answer is no: whoever asks may not do this (exit 1). The attempt is recorded where it says so."""
+
+    exit = 1
+    code = "not_allowed"
+
+
 class InputError(NhictlError):
     """The caller's input is malformed: an option, a policy, a registry, a batch line (exit 2).
 

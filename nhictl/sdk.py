@@ -80,11 +80,11 @@ class Guard:
             finally:
                 self._house.close()
 
-    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None) -> None:
+    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
         """Record how an allowed call ended: `ok` or `error`, its result, and the error in a word."""
         with self._lock:
             try:
-                guard_call.settle(self._house, answer, outcome, result, error=error)
+                guard_call.settle(self._house, answer, outcome, result, error=error, made=made)
             finally:
                 self._house.close()
 
@@ -225,7 +225,7 @@ class _Attempt:
 
     def _undo(self, answer: Answer) -> None:
         if answer.allowed:
-            self._guard.settle(answer, "error", None, "cancelled before it was made")
+            self._guard.settle(answer, "error", None, "cancelled before it was made", made=False)
 
 
 class _Default:

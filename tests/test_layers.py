@@ -40,6 +40,7 @@ CORNERS = {
         "ops/turn.py",  # loads the log key before the lock
         "ops/init.py",
         "core/identity/own_key.py",
+        "core/identity/approver_key.py",
     ),
     "jwt": (),
 }

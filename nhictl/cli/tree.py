@@ -101,6 +101,15 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "test": Verb("policy.test", "run requests against the decisions they should get"),
         },
     ),
+    "approval": Noun(
+        "calls that wait for a human's yes",
+        {
+            "list": Verb("approval.list", "list calls that were denied until somebody says yes"),
+            "show": Verb("approval.show", "show the exact call, and what a yes would bind"),
+            "grant": Verb("approval.grant", "say yes to one exact call, once; signed where it has to be"),
+            "deny": Verb("approval.deny", "say no, or take back a yes that was not used"),
+        },
+    ),
     "audit": Noun(
         "prove, import and replay what was done",
         {

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.registry import Agent, Registry
 from nhictl.core.policy.request import Request
 from nhictl.errors import InputError
-from nhictl.ops import agents, frozen, high_water, policies, tasks
+from nhictl.ops import agents, frozen, high_water, policies, reading, tasks
+from nhictl.ops.call_decision import stored_counters
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, sqlite, work
 from nhictl.store.freezes import Freeze
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.limits import Counters
 
 
 class Call(NamedTuple):
@@ -28,6 +32,7 @@ class Call(NamedTuple):
     resource: str | None = None
     context: dict[str, Any] | None = None
     at_us: int | None = None
+    supported: frozenset[str] | None = None
 
 
 class Bench:
@@ -61,19 +66,25 @@ class Bench:
         policy, agent, request, doc = found
         if doc is not None and (refused := _outside(policy, request, doc)):
             return refused
-        decision = decide(policy, agent, request)
+        decision = decide(policy, agent, request, call.supported, self._counters(policy, call))
         if decision.allowed and doc is not None and doc["max_calls"] is not None and doc["calls"] >= doc["max_calls"]:
             return Decision("limit_exceeded", decision.digest, message=f"the task has had its {doc['max_calls']} calls")
         return decision
 
+    def _counters(self, policy: Policy | None, call: Call) -> Counters | None:
+        """What limits stand at as of the moment asked about; without a home nothing was used."""
+        if policy is None or not policy.limited or not (self.needs_home() or call.task is not None):
+            return None
+        return stored_counters(self.house, policy, agents.below_of(self.house, call.at_us))
+
     def explain(self, call: Call) -> list[dict[str, Any]]:
         """The rule table of one call: forbids first, each condition with the value seen."""
-        from nhictl.core.policy.explain import explain
+        from nhictl.core.policy.explain import explain, explain_limits
 
         found = self._find(call)
         if isinstance(found, Decision) or found[0] is None:
             return []
-        return explain(found[0], found[1], found[2])
+        return explain(*found[:3]) + explain_limits(found[0], found[1], found[2])
 
     def _find(self, call: Call) -> Decision | tuple[Policy | None, Agent | None, Request, dict[str, Any] | None]:
         """The policy, agent, request and task of a question; a decision where it names a task that there is not."""
@@ -97,7 +108,13 @@ class Bench:
                 doc["frozen"] = frozen.by(self.house, who, below) if who else None
                 doc["lease"] = self._lease(row, at_us)
             name, intent = (who.name if who else ""), doc["intent"]
-            task = {"id": row.name, "intent": intent, "principal": doc["principal"], "delegation_depth": 0}
+            task = {
+                "id": row.name,
+                "intent": intent,
+                "principal": doc["principal"],
+                "delegation_depth": 0,
+                "instance": row.instance,
+            }
         agent, freeze = self._agent(name, below)
         if freeze is not None and task is None:
             digest, why = policy.digest if policy else None, f"agent is frozen: `{name}`, by the freeze of {freeze}"
@@ -160,7 +177,9 @@ def from_mapping(value: Any, now_us: int) -> Call:
 
     if not isinstance(value, dict):
         raise InputError("a request is an object", code="invalid_request_line")
-    if extra := sorted(value.keys() - {"id", "agent", "intent", "task", "tool", "args", "resource", "context", "at"}):
+    if extra := sorted(
+        value.keys() - {"id", "agent", "intent", "task", "tool", "args", "resource", "context", "at", "supported"}
+    ):
         raise InputError(f"no member `{extra[0]}` in a request", code="invalid_request_line")
     for name in ("agent", "intent", "task", "tool", "resource", "at"):
         if not isinstance(value.get(name), str | None):
@@ -178,5 +197,5 @@ def from_mapping(value: Any, now_us: int) -> Call:
         raise InputError(f"`at`: {e}", code="invalid_request_line") from e
     return Call(
         value["tool"], value.get("agent"), value.get("intent"), value.get("task"), value.get("args"),
-        value.get("resource"), value.get("context"), at_us,
+        value.get("resource"), value.get("context"), at_us, reading.supported(value.get("supported")),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from nhictl.core.token.verdict import RejectedError
 from nhictl.core.trust import providers, subject
 from nhictl.core.trust.value import Trust
 from nhictl.errors import ConflictError
-from nhictl.ops import open_task, policies, tasks, trusts
+from nhictl.ops import open_task, openers, policies, tasks, trusts
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.exchange_checks import Asked, Case, judge
 from nhictl.ops.house import House
@@ -66,6 +66,7 @@ def exchange(house: House, name: str, token: bytes, asked: Asked) -> tuple[Excha
         if refused is not None and not _to_record(first, refused)[0]:
             return Refused(refused.reason, refused.step, refused.message, recorded=False), None
     trust = first.trust
+    proof = _proof(house, first, asked) if refused is None else None
     issue = issuing(house, asked.audience, asked.ttl_s or trust.ttl_s)
     key = log_key(house)
 
@@ -75,13 +76,15 @@ def exchange(house: House, name: str, token: bytes, asked: Asked) -> tuple[Excha
         refused = _refusal(case)
         if refused is None and now.id != row.id:
             raise ConflictError(f"trust `{name}` was replaced meanwhile", code="trust_changed", hint="try again")
+        if refused is None:
+            refused = _not_opened(act, case, asked, proof)
         if refused is None and not table.spend(
             act.db, subject.mark(case.said, trust), subject.forget_after_s(case.said), act.seq
         ):
             refused = RejectedError(18, "jti_replayed")
         if refused is not None:
             return _refuse(act, case, refused)
-        return _grant(act, case, asked, issue)
+        return _grant(act, case, asked, issue, proof)
 
     answer, head = transact(house, decide, key=key, may_rest=True)
     return answer, head if isinstance(answer, Exchanged) or answer.recorded else None
@@ -121,16 +124,32 @@ def _run(case: Case) -> dict[str, Any]:
     return found | ({"ids": ids} if ids else {})
 
 
-def _grant(act: Act, case: Case, asked: Asked, issue: Callable[[str, Act], Issued]) -> Exchanged:
+def _boxes(case: Case) -> tuple[Box, ...]:
+    return tuple(box_from_mapping(box, stored=True) for box in case.scope)
+
+
+def _proof(house: House, case: Case, asked: Asked) -> openers.Proof:
+    return openers.prove(house, case.trust.agent, asked.intent, _boxes(case))
+
+
+def _not_opened(act: Act, case: Case, asked: Asked, proof: openers.Proof | None) -> RejectedError | None:
+    """The refusal where the policy's openers do not let whoever runs this open the task."""
+    found = openers.holds(act.house, proof, case.trust.agent, asked.intent, _boxes(case))
+    return RejectedError(19, *found.refused) if found.refused is not None else None
+
+
+def _grant(
+    act: Act, case: Case, asked: Asked, issue: Callable[[str, Act], Issued], proof: openers.Proof | None
+) -> Exchanged:  # fmt: skip
     trust, ci = case.trust, _run(case)
     act.actor = _as_ci(act.actor, ci)
     run = f" run {ci['run_id']}" if "run_id" in ci else ""
     order = open_task.Order(
         trust.agent, asked.intent, asked.purpose or f"{trust.provider} CI{run}, trust {trust.name}",
-        tuple(box_from_mapping(box, stored=True) for box in case.scope), None, asked.deadline_s or trust.deadline_s,
+        _boxes(case), None, asked.deadline_s or trust.deadline_s,
         trust.max_tokens, trust.max_calls,
     )  # fmt: skip
-    issued = issue(open_task.opening(order, Instance(case.instance, "verified"), ci)(act)["id"], act)
+    issued = issue(open_task.opening(order, Instance(case.instance, "verified"), ci, proof=proof)(act)["id"], act)
     row = tasks.find(act.house, issued.task)
     seq = act.record(
         "token.exchanged", task_row=row.id, agent=trust.agent, inst=case.instance, task=row.name, jti=issued.jti,

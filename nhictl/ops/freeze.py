@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from nhictl.errors import ConflictError, InputError, NotFoundError
-from nhictl.ops import agents, publish_trust, standing
+from nhictl.errors import ConflictError, InputError, NotFoundError, RefusedError
+from nhictl.ops import agents, people, publish_trust, standing
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import agents as table
@@ -52,25 +52,34 @@ def freeze(house: House, kind: str, value: str, reason: str) -> tuple[Frozen, He
     return done
 
 
-def unfreeze(house: House, kind: str, value: str, reason: str | None) -> tuple[Frozen, Head]:
+def unfreeze(
+    house: House, kind: str, value: str, reason: str | None, signer: people.Signer | None = None
+) -> tuple[Frozen, Head]:  # fmt: skip
     """Lift one freeze: tokens are good again that nothing else ended, and that no other freeze holds.
 
-    NotFoundError (4) if there is no such freeze.
+    NotFoundError (4) if there is no such freeze; RefusedError (1) for whoever may not, which is recorded. `signer` signs
+    as one of the policy's approvers.
     """
     _check(kind, value)
 
-    def decide(act: Act) -> Frozen:
+    def decide(act: Act) -> Frozen | RefusedError:
         name = agents.find(act.house, value).name if kind == "agent" else value
+        try:
+            by = people.may(act.house, act, "unfreeze", {"selector": kind, "value": name}, signer)
+        except RefusedError as e:
+            return people.refused(act, "unfreeze", e.code, e.message, e.hint, more={"selector": kind})
         if not freezes.end(act.db, kind, name, act.seq):
             raise NotFoundError(f"no freeze of {Freeze(kind, name, 0)} is in force", code="nothing_matched")
         covered = [row for row in table.everyone(act.db) if row.state != "retired" and _holds(row, kind, name)]
         made = Frozen(kind, name, len(covered), _live(act, covered), freezes.in_force(act.db))
-        _record(act, "authority.unfrozen", made, reason)
+        _record(act, "authority.unfrozen", made, reason, by)
         return made
 
-    done = transact(house, decide)
+    answer, head = transact(house, decide)
+    if isinstance(answer, RefusedError):
+        raise answer
     publish_trust.spread(house)
-    return done
+    return answer, head
 
 
 def _check(kind: str, value: str) -> None:
@@ -104,9 +113,11 @@ def _live(act: Act, covered: list[table.AgentRow]) -> int:
     return sum(standing.count(act.house, Cut("agent", row.id), act.now_us).live for row in covered)
 
 
-def _record(act: Act, kind: str, made: Frozen, reason: str | None) -> int:
+def _record(act: Act, kind: str, made: Frozen, reason: str | None, by: dict[str, Any] | None = None) -> int:
     ext: dict[str, Any] = {"selector": made.kind, "agents": made.agents, "live_tokens": made.live_tokens}
     if made.kind in ("group", "env"):
         ext[made.kind] = made.value
+    if by is not None:
+        ext["authority"] = by
     agent = made.value if made.kind == "agent" else None
     return act.record(kind, agent=agent, sealed={"reason": reason} if reason else None, ext=ext)

@@ -42,6 +42,8 @@ class Grip(NamedTuple):
     task: str | None = None
     kind: str = profile.AT_JWT
     proof: tuple[bytes, str, str] | None = None
+    performs: frozenset[str] | None = None
+    """The obligations that the point can perform; None: it answers for all of them."""
 
 
 class Call(NamedTuple):
@@ -81,6 +83,12 @@ class Answer(NamedTuple):
         found = (self.decision or {}).get("obligations", [])
         return found if isinstance(found, list) else []
 
+    @property
+    def request(self) -> str | None:
+        """The id of the access request, where the call only lacks a human's approval."""
+        found = (self.decision or {}).get("access_request")
+        return str(found["id"]) if isinstance(found, dict) else None
+
 
 class _Made(NamedTuple):
     verdict: Verdict
@@ -108,6 +116,8 @@ def begin(house: House, grip: Grip, call: Call) -> Answer:
             from nhictl.ops import leases
 
             leases.bury(act, seen.task.id)
+        elif verdict.reason == "approval_required":
+            record_check.ask(act, asked, seen)
         guarded = {**members, "ext": {"point": grip.point}}
         tokenless = grip.token is None
         return _Made(verdict, seen, record_check.record(act, asked, verdict, seen, apart, guarded, tokenless=tokenless))
@@ -129,7 +139,7 @@ def _question(grip: Grip, call: Call) -> Question:
         check_audience(grip.audience)
     asked = Question(
         grip.token or b"", grip.audience, call.tool, call.args, call.resource, call.context, kind=grip.kind,
-        proof=grip.proof,
+        proof=grip.proof, supported=grip.performs,
     )  # fmt: skip
     check_call(asked)
     for name, given in (("call", call.call), ("span", call.span), ("parent", call.parent)):
@@ -172,8 +182,15 @@ def called(house: House, task: str, call: str) -> Answer | None:
 _FIELDS: Final = ("agent", "inst", "task", "jti", "tool", "call", "span", "pspan")
 
 
-def settle(house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None) -> Head:
-    """Record what came of an allowed call: `ok` or `error`, the result (JSON, or bytes), and the error's first words."""
+def settle(
+    house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None, made: bool = True,
+    bytes_out: int = 0,
+) -> Head:  # fmt: skip
+    """Record what came of an allowed call: `ok` or `error`, the result (JSON, or bytes), and the error's first words.
+
+    With it the limits that the call took from are settled: one that was never `made` gives back what it took, and
+    `bytes_out` are the bytes that left with it.
+    """
     if not answer.allowed or outcome not in ("ok", "error"):
         raise InputError("only a call that was allowed can return, with `ok` or `error`", code="usage")
     ext: dict[str, Any] = {"called": answer.seq}
@@ -181,11 +198,15 @@ def settle(house: House, answer: Answer, outcome: str, result: Any = None, *, er
         ext["error"] = error[:200].encode("utf-8", "replace").decode()
     sealed = {} if result is None else {"result": _bounded(result)}
 
+    from nhictl.core.policy.counters import Result
+    from nhictl.ops import limits
+
     def act_on(act: Act) -> None:
-        act.record(
+        seq = act.record(
             "tool.returned", outcome=outcome, task_row=answer.task_row, sealed=sealed or None, ext=ext,
             src={"state": "recorded"}, **answer.fields,
         )  # fmt: skip
+        limits.settle(act, answer.seq, Result(made, bytes_out), seq)
 
     return transact(house, act_on)[1]
 

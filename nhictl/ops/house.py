@@ -88,6 +88,8 @@ class House:
         self.lock_timeout = 10.0
         self.caller: Callable[[], str] | None = None
         """Whether the caller is another user (`user`, `none`), where somebody knows better than the process itself."""
+        self.uid: Callable[[], int] | None = None
+        """The user id of whoever asks, where somebody knows better than the process itself (a socket's peer credentials)."""
         self.lock_path = home / LOCK
         self.mark_path = home / MARK
         self.keeps_mark = True
@@ -162,7 +164,7 @@ class House:
             self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
             self._reader.keeps_mark = self.keeps_mark
             self._reader.passphrase = self.passphrase
-        self._reader.clock = self.clock
+        self._reader.clock, self._reader.uid = self.clock, self.uid
         return self._reader
 
     def close(self) -> None:

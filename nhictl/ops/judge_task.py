@@ -11,10 +11,10 @@ import json
 
 from nhictl.core.token import state
 from nhictl.core.token.verdict import RejectedError, Verdict
-from nhictl.ops import agents, policies, tasks
+from nhictl.ops import agents, call_decision, policies, tasks
 from nhictl.ops.house import House
 from nhictl.ops.token_facts import Question, Seen, frozen_by, lease_of
-from nhictl.ops.verify_token import check_details, check_policy
+from nhictl.ops.verify_token import check_details
 from nhictl.store import agents as agent_table
 from nhictl.store import belongings, cuts, work
 
@@ -43,7 +43,7 @@ def judge_task(house: House, name: str, asked: Question, now_us: int) -> tuple[V
         state.check_task(facts)
         policy = policies.active(house)
         check_details(policy, json.loads(row.doc)["scope"], asked, None)
-        check_policy(policy, asked, now_us, seen)
+        call_decision.check(house, policy, asked, now_us, LATEST, seen)
     except RejectedError as e:
         return Verdict(e.reason, e.step, message=e.message, source="store", decision=seen.decision), seen
     return Verdict("valid", 20, source="store", decision=seen.decision), seen

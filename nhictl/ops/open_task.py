@@ -11,8 +11,8 @@ from nhictl.core.identity import spiffe
 from nhictl.core.ledger import content
 from nhictl.core.policy.box import Box
 from nhictl.core.token.delegation import MAX_DEPTH, permission
-from nhictl.errors import InputError
-from nhictl.ops import agents, frozen, instances, tasks
+from nhictl.errors import InputError, RefusedError
+from nhictl.ops import agents, frozen, instances, openers, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.store import work
@@ -76,10 +76,23 @@ def open_task(
     house: House, order: Order, also: Callable[[Act, work.TaskRow], None] | None = None
 ) -> tuple[dict[str, Any], Head]:
     """Open and return the task; NotFoundError (4) for an unknown agent, ConflictError (5) for an inactive or
-    frozen one or a suspended instance of it. `also` is carried out in the same act.
+    frozen one or a suspended instance of it, RefusedError (1) for whoever may not, which is recorded. `also` is carried
+    out in the same act.
     """
     check(order)
-    return transact(house, opening(order, instances.chosen(order.instance), also=also))
+    proof = openers.prove(house, order.agent, order.intent, order.boxes)
+    decide = opening(order, instances.chosen(order.instance), also=also, proof=proof)
+
+    def decide_or_refuse(act: Act) -> dict[str, Any] | RefusedError:
+        try:
+            return decide(act)
+        except RefusedError as e:
+            return openers.record(act, order.agent, order.intent, e)
+
+    answer, head = transact(house, decide_or_refuse)
+    if isinstance(answer, RefusedError):
+        raise answer
+    return answer, head
 
 
 def opening(
@@ -87,8 +100,13 @@ def opening(
     instance: instances.Instance,
     ci: dict[str, Any] | None = None,
     also: Callable[[Act, work.TaskRow], None] | None = None,
+    proof: openers.Proof | None = None,
 ) -> Callable[[Act], dict[str, Any]]:
-    """The part of an act that opens the task and returns it; `ci` is the CI run it was proved to be for."""
+    """The part of an act that opens the task and returns it; `ci` is the CI run it was proved to be for.
+
+    It raises RefusedError before anything is written for whoever may not open it; `proof` is what was found about that
+    before the lock.
+    """
 
     def decide(act: Act) -> dict[str, Any]:
         row = agents.find(act.house, order.agent)
@@ -96,6 +114,9 @@ def opening(
             raise wrong_state("agent", row.name, state)
         instances.refuse_suspended(act, row, instance.id)
         frozen.refuse(act, row)
+        found = openers.holds(act.house, proof, row.name, order.intent, order.boxes)
+        if found.refused is not None:
+            raise RefusedError(found.refused[1], code=found.refused[0])
         scope = [box.to_mapping() for box in order.boxes]
         deadline = act.now_us + order.deadline_s * 1_000_000
         name = new_name(act.house.random(10))
@@ -118,6 +139,7 @@ def opening(
         }
         if order.max_calls is not None:
             ext["max_calls"] = order.max_calls
+        ext["opener"] = found.ext
         if order.delegates:
             ext["delegation"] = doc["delegation"]
         if instance.source != "given":

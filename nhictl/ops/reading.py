@@ -78,6 +78,15 @@ def boxes(policy: Policy | None, allow: list[str], scope: tuple[str, bytes] | No
     return tuple(parse_box(text, policy) for text in allow)
 
 
+def supported(value: Any) -> frozenset[str] | None:
+    """The obligations that a line says can be performed; None where it says nothing. InputError for what is no list."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InputError("`supported` has to be a list of obligations", code="invalid_request_line")
+    return frozenset(value)
+
+
 def check_audience(audience: str) -> None:
     """An audience is one URI or name, without spaces or control characters (RFC 8707 §2 allows no fragment)."""
     if not 1 <= len(audience) <= 512 or not audience.isascii() or not audience.isprintable() or " " in audience:

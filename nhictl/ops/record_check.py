@@ -19,9 +19,39 @@ def count(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
         limited = (seen.token.id,)
     if not all(work.use_once(act.db, token) for token in limited):
         return Verdict("uses_exhausted", 18, source="store")
+    for name in seen.approvals:
+        if not _use(act, asked, seen, name):
+            return Verdict("approval_required", 20, source="store", decision=seen.decision)
+    if seen.charges:
+        from nhictl.ops import limits
+
+        limits.reserve(act, seen.charges.values(), act.seq)  # the number of the record that follows
     if asked.tool is not None and seen.task is not None:
         work.count_call(act.db, seen.task.id, None)
     return verdict
+
+
+def _use(act: Act, asked: Question, seen: Seen, name: str) -> bool:
+    """Use an approval up, with its record; False if that was done before."""
+    from nhictl.store import approvals
+
+    if seen.task is None or seen.holder is None or not approvals.use(act.db, name, act.seq):
+        return False
+    act.record(
+        "approval.used", task_row=seen.task.id, agent=seen.holder.name, inst=seen.instance, task=seen.task.name,
+        jti=b64.encode(seen.token.jti) if seen.token is not None else None, tool=asked.tool, ext={"request": name},
+    )  # fmt: skip
+    return True
+
+
+def ask(act: Act, asked: Question, seen: Seen) -> None:
+    """Ask a human about a call that was denied for want of an approval; the decision names the request."""
+    if seen.wanted is None or seen.decision is None:
+        return
+    from nhictl.ops import approvals
+
+    if (request := approvals.ask(act, asked, seen, seen.wanted)) is not None:
+        seen.decision["access_request"] = request
 
 
 def record(
@@ -57,7 +87,13 @@ def record(
             dec["reason"] = seen.decision["reason"]
         dec["pdig"] = seen.decision.get("policy", {}).get("digest")
         dec["rules"] = seen.decision.get("rules", [])
-        ext |= {key: seen.decision[key] for key in ("classes", "guardrails") if seen.decision.get(key)}
+        ext |= {
+            key: seen.decision[key] for key in ("classes", "guardrails", "approvals", "limit") if seen.decision.get(key)
+        }
+        if (request := seen.decision.get("access_request")) is not None:
+            ext["request"] = request["id"]
+        if verdict.valid and seen.charges:
+            ext["limits"] = sorted({counter.limit for counter in seen.charges})
     fields["dec"] = {key: value for key, value in dec.items() if value is not None}
     sealed: dict[str, Any] = {}
     if asked.tool is not None:

@@ -56,7 +56,7 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
     with sqlite.guarded("read the log"):
         ident = tasks.find(house, wanted.task).id if wanted.task else None
         rows = list(log.lines(house.db, ident, below))
-        opener = _Opener(house)
+        opener = Opener(house)
         good, bad = _decode(iter(rows))
         folded = own.fold(good, opener.content, _reimport)
     return _story(
@@ -148,7 +148,7 @@ def _reimport(imp: str, data: bytes, run: str) -> list[Event]:
     return formats.read(imp, data, run=run, file=run).events
 
 
-class _Opener:
+class Opener:
     """Opens sealed content of the home's log, keys once a task."""
 
     def __init__(self, house: House) -> None:

@@ -36,7 +36,7 @@ def run_tests(name: str, read: Callable[[str, int], bytes]) -> Report:
     outcomes = []
     for case in suite.cases:
         outcomes.append(run_case(policy, registry, case))
-        coverage.add(registry, case.request)
+        coverage.add(registry, case)
     return Report(name, outcomes, coverage.rows())
 
 

@@ -13,6 +13,8 @@ from nhictl.store import agents as agent_table
 from nhictl.store import belongings, work
 
 if TYPE_CHECKING:
+    from nhictl.core.policy.limits import Charge, Counter
+    from nhictl.ops.approvals import Call
     from nhictl.ops.lineage import Lineage
 
 
@@ -31,10 +33,16 @@ class Question(NamedTuple):
     """A DPoP proof, and the method and address it has to be for."""
     certificate: bytes | None = None
     """The certificate (DER) that the client's TLS connection was authenticated with, as the server that was asked knows it."""
+    supported: frozenset[str] | None = None
+    """The obligations that the enforcement point can perform; None: it did not say, and answers for all of them."""
 
 
 class Seen:
-    """What the checks have come across so far, for the answer and the record."""
+    """What the checks have come across so far, for the answer and the record.
+
+    `charges` is what the call takes from which counters if it is allowed, `approvals` the requests it uses up, `wanted` the
+    call that was denied for want of one.
+    """
 
     def __init__(self) -> None:
         self.claims: dict[str, Any] | None = None
@@ -43,6 +51,16 @@ class Seen:
         self.token: work.TokenRow | None = None
         self.decision: dict[str, Any] | None = None
         self.lineage: Lineage | None = None
+        self.charges: dict[Counter, Charge] = {}
+        self.approvals: list[str] = []
+        self.wanted: Call | None = None
+
+    @property
+    def instance(self) -> str | None:
+        """Which running copy acts: the token's, or the task's where no token is shown."""
+        if self.token is not None:
+            return self.token.instance
+        return self.task.instance if self.task is not None else None
 
     @property
     def holder(self) -> agent_table.AgentRow | None:

@@ -51,7 +51,7 @@ def answer(
 
 
 def _check_members(given: dict[str, Any]) -> None:
-    if extra := sorted(given.keys() - {*_TEXTS, *_OBJECTS, *_FLAGS, "status_list"}):
+    if extra := sorted(given.keys() - {*_TEXTS, *_OBJECTS, *_FLAGS, "status_list", "supported"}):
         raise InputError(f"no member `{extra[0]}` in a line of this check", code="invalid_request_line")
     for name in _TEXTS:
         if not isinstance(given.get(name), str | None):
@@ -82,7 +82,7 @@ def question(house: House, given: dict[str, Any]) -> Question:
     return Question(
         token[: reading.TOKEN_LIMIT], given["audience"], tool, (given.get("args") or {}) if tool is not None else None,
         given.get("resource"), given.get("context") or {}, at_us, given.get("profile") or profile.AT_JWT,
-        _proof(given), _certificate(given),
+        _proof(given), _certificate(given), reading.supported(given.get("supported")),
     )  # fmt: skip
 
 

@@ -11,13 +11,11 @@ from typing import Any
 
 from nhictl.core.ledger import content
 from nhictl.core.policy.compiled import Policy
-from nhictl.core.policy.decide import decide
 from nhictl.core.policy.glob import Glob
-from nhictl.core.policy.request import Request
 from nhictl.core.token import claims, compact, profile, state
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
-from nhictl.ops import high_water, policies, record_check, separation, token_facts
+from nhictl.ops import call_decision, high_water, policies, record_check, separation, token_facts
 from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
@@ -66,6 +64,8 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
         verdict, seen = judge(act.house, asked, act.now_us, consume=True)
         if verdict.valid:
             verdict = record_check.count(act, asked, verdict, seen)
+        elif verdict.reason == "approval_required":
+            record_check.ask(act, asked, seen)
         elif verdict.reason == "lease_lost" and seen.task is not None:
             from nhictl.ops import leases
 
@@ -136,7 +136,7 @@ def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple
         state.check_task(facts)
         if asked.tool is not None:
             policy = _check_scope(house, asked, parsed.claims, below, seen)
-            check_policy(policy, asked, now_us, seen)
+            call_decision.check(house, policy, asked, now_us, below, seen)
     except RejectedError as e:
         source = "store" if e.step >= 14 else "none"
         return Verdict(e.reason, e.step, message=e.message, source=source, decision=seen.decision), seen
@@ -173,41 +173,3 @@ def check_details(
         raise RejectedError(19, *refused)
     if scope is not None and not any(Glob(pattern).matches(tool) for pattern in scope.split(" ")):
         raise RejectedError(19, "scope_insufficient")
-
-
-def check_policy(policy: Policy | None, asked: Question, now_us: int, seen: Seen) -> None:
-    """Step 20, for a call under a token or under its task alone; without a token nothing is known of one."""
-    if seen.agent is None or seen.task is None:
-        raise RejectedError(20, "invalid_request", "agent or task is unknown")
-    doc = json.loads(seen.task.doc)
-    actors = seen.lineage.actors if seen.lineage is not None else ()
-    task = {
-        "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": len(actors),
-    }  # fmt: skip
-    token: dict[str, Any] = {}  # of no token nothing is known, and nothing may be claimed
-    if (mine := seen.claims) is not None:
-        token = {"ttl_s": mine["exp"] - mine["iat"], "bound": "cnf" in mine}
-    for agent in (seen.agent, *reversed(actors)):  # a delegate may do what all before it may do as well
-        request = Request(
-            agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},
-            task, token,
-        )  # fmt: skip
-        decision = decide(policy, policies.agent_facts(agent), request)
-        before, seen.decision = seen.decision, decision.to_json()
-        if not decision.allowed:
-            who = f"agent `{agent.name}`: " if actors else ""
-            raise RejectedError(20, decision.reason, f"{who}{decision.message or ''}".removesuffix(": "))
-        if before is not None:
-            _add(seen.decision, before)
-    limit = doc["max_calls"]
-    if limit is not None and seen.task.calls >= limit:
-        seen.decision = None
-        raise RejectedError(20, "limit_exceeded", f"the task has had its {limit} calls")
-
-
-def _add(decision: dict[str, Any], before: dict[str, Any]) -> None:
-    """What the decision on an earlier actor rests on and obliges to, beside that on a later one."""
-    for name in ("rules", "obligations", "classes", "guardrails"):
-        if name in before:
-            mine = decision.setdefault(name, [])
-            mine.extend(one for one in before[name] if one not in mine)

@@ -153,5 +153,28 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE token_status (list INTEGER NOT NULL, idx INTEGER NOT NULL, token INTEGER NOT NULL,"
         " PRIMARY KEY (list, idx)) WITHOUT ROWID",
     ),
+    (
+        # what limits stand at: a counter by a digest over limit, unit and for whom; sums after each record that took
+        # something (ts in microseconds, as in the log); what was given back, by the time of the call it belongs to
+        "CREATE TABLE counter (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE)",
+        "CREATE TABLE charge (counter INTEGER NOT NULL, seq INTEGER NOT NULL, ts INTEGER NOT NULL, calls INTEGER NOT NULL,"
+        " spend TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (counter, seq)) WITHOUT ROWID",
+        "CREATE INDEX charge_ts ON charge (counter, ts, seq, calls, spend, bytes)",
+        "CREATE TABLE refund (counter INTEGER NOT NULL, seq INTEGER NOT NULL, ts INTEGER NOT NULL, calls INTEGER NOT NULL,"
+        " spend TEXT NOT NULL, all_calls INTEGER NOT NULL, all_spend TEXT NOT NULL,"
+        " PRIMARY KEY (counter, seq)) WITHOUT ROWID",
+        "CREATE INDEX refund_ts ON refund (counter, ts)",
+        # what each allowed call took, until a record settles it
+        "CREATE TABLE reserved (seq INTEGER NOT NULL, counter INTEGER NOT NULL, spend TEXT, ts INTEGER NOT NULL,"
+        " settled INTEGER, PRIMARY KEY (seq, counter)) WITHOUT ROWID",
+        # a call that waits for a human: known by a salted digest, its text is sealed beside record `seq`; granted,
+        # denied and used by records. Who granted it for which classes, with the signature over its statement
+        "CREATE TABLE approval (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, task INTEGER NOT NULL,"
+        " seq INTEGER NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL, expires INTEGER NOT NULL, doc TEXT NOT NULL,"
+        " granted INTEGER, denied INTEGER, used INTEGER)",
+        "CREATE INDEX approval_task ON approval (task, expires)",
+        "CREATE TABLE approval_grant (approval INTEGER NOT NULL, seq INTEGER NOT NULL, approver TEXT NOT NULL,"
+        " classes TEXT NOT NULL, signature TEXT, PRIMARY KEY (approval, seq)) WITHOUT ROWID",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from nhictl.ops.test_policy import percent, run_tests
+
 ROOT = Path(__file__).parents[2]
 POLICY = {
     "nhictl_policy": 1,
@@ -130,3 +132,10 @@ def test_the_sample_passes_and_covers_every_rule() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert all(row["applied"] for row in json.loads(done.stdout)["coverage"]["rules"])
+
+
+def test_the_treasury_passes_and_covers_everything() -> None:
+    report = run_tests(str(ROOT / "samples/treasury.test.yaml"), lambda name, _: Path(name).read_bytes())
+    assert [outcome.case.name for outcome in report.outcomes if outcome.wrong] == []
+    assert percent([report]) == 100
+    assert {"L-TASK", "L-DAY", "L-CALLS"} <= {row["rule"] for row in report.coverage}

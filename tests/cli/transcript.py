@@ -24,6 +24,7 @@ from tests.cli.cli_help import Done, Program
 VOLATILE: Final = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z"), "TIME"),
     (re.compile(r"\bt-[0-9a-z]{16}\b"), "TASK"),
+    (re.compile(r"\ba-[0-9a-z]{16}\b"), "REQUEST"),
     (re.compile(r"\bsha256:[0-9a-f]{64}\b"), "DIGEST"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "CHAIN"),
     (re.compile(r'(?<="root":")[A-Za-z0-9+/]{43}='), "ROOT"),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.batch import answers
-from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
+from nhictl.cli.call_options import Arg, Context, Resource, Supported, Tool, obligations, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
@@ -32,6 +32,7 @@ def command(
     arg: Arg = None,
     resource: Resource = None,
     context: Context = None,
+    supported: Supported = None,
     at: At = None,
     policy: Annotated[
         list[str] | None, typer.Option("--policy", metavar="FILE", help="ask this policy; again for more files")
@@ -52,7 +53,7 @@ def command(
     files = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
     house = session().house()
     place = bench(house, files, (registry, read_input(registry, MAX_FILE)) if registry is not None else None)
-    described = any(x is not None for x in (agent, intent, task, tool, resource)) or arg or context
+    described = any(x is not None for x in (agent, intent, task, tool, resource, supported)) or arg or context
     if (batch is not None) + (request is not None) + bool(described) != 1:
         raise InputError("ask one thing: a call (--agent, --tool …), --request FILE, or --batch FILE", code="usage")
     if batch is not None:
@@ -64,6 +65,8 @@ def command(
     else:
         call = _described(place, agent, intent, task, tool, arg, resource, reading.context(pairs("--context", context)))
     moment = session().at(at)
+    if supported is not None:
+        call = call._replace(supported=obligations(supported))
     if moment is not None:
         call = call._replace(at_us=moment)
     decision = place.decide(call)

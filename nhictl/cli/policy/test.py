@@ -24,8 +24,9 @@ def command(
 ) -> Reply:
     """Run a policy's tests: requests, each with the decision it should get. Exit 0 all passed, 1 not. Needs no home.
 
-    Coverage counts, for every rule, that it applied, and that each condition was seen true, false and, where the fact
-    may be missing, unknown. -o junit prints what CI systems read.
+    A case may say which calls were made `before`, for limits to count, and what a human `approved`. Coverage counts, for
+    every rule and limit, that it applied, that a limit was exceeded, and that each condition was seen true, false and, where
+    the fact may be missing, unknown. -o junit prints what CI systems read.
 
     Example: nhictl policy test payments.test.yaml --min-coverage 90
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nhictl.cli.call_options import Arg, Context, Resource, Tool, pairs
+from nhictl.cli.call_options import Arg, Context, Resource, Supported, Tool, obligations, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.session import read_input, session
@@ -32,6 +32,7 @@ def command(
     arg: Arg = None,
     resource: Resource = None,
     context: Context = None,
+    supported: Supported = None,
     at: At = None,
     live: Annotated[
         bool, typer.Option("--consume", help="live: checked, counted and recorded in one transaction")
@@ -69,7 +70,8 @@ def command(
     certificate takes --client-cert. With --offline no home is needed: a revocation is seen through a status list only, as of
     that list's moment. Profile generic is for other issuers' tokens, and goes with --offline.
     A line of --batch is {"token", "audience", "tool", "args", "resource", "context", "at", "profile", "consume", "dpop_proof",
-    "htm", "htu", "client_cert", "offline", "jwks", "issuer", "status_list", "max_stale"}; keys, lists and certificates stand in it.
+    "htm", "htu", "client_cert", "offline", "jwks", "issuer", "status_list", "max_stale", "supported"}; keys, lists and
+    certificates stand in it.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
@@ -79,7 +81,7 @@ def command(
     if not offline and any(each is not None for each in far):
         raise InputError("--jwks, --issuer, --status-list and --max-stale go with --offline", code="usage")
     if batch is not None:
-        if any((arg, tool, dpop_proof, htm, htu, client_cert, resource, context, token_file != "-")):  # noqa: S105  # a file's name
+        if any((supported, arg, tool, dpop_proof, htm, htu, client_cert, resource, context, token_file != "-")):  # noqa: S105  # a file's name
             raise InputError(
                 "--batch goes with --audience, --profile, --at, --consume and --offline with what it takes",
                 code="usage",
@@ -88,7 +90,7 @@ def command(
         return _batch(batch, said, _verifier(jwks, issuer, status_list, max_stale) if offline and jwks else None)
     if audience is None:
         raise InputError("missing option `--audience`", code="usage", hint="nhictl token verify --help")
-    if tool is None and (arg or resource is not None or context):
+    if tool is None and (arg or resource is not None or context or supported is not None):
         raise InputError("--arg, --resource and --context describe a call: name its --tool", code="usage")
     if live and at is not None:
         raise InputError("--consume is about now: it excludes --at", code="usage")
@@ -106,7 +108,8 @@ def command(
     else:
         claimed = reading.context(pairs("--context", context))
         asked = Question(
-            data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown, certificate
+            data, audience, tool, _arguments(tool, arg), resource, claimed, session().at(at), profile, shown, certificate,
+            obligations(supported),
         )  # fmt: skip
         body, code = ask(session().house(), asked, live=live)
     return Reply(Result("nhictl.verdict/v1", body, text=[_sentence(body, tool)]), code)
@@ -164,4 +167,7 @@ def _sentence(body: dict[str, Any], tool: str | None) -> str:
         until = reading.rfc3339(claims["exp"])
         who = f"{claims['client_id']} for task {claims['txn']}" if "txn" in claims else claims["sub"]
         return f"{word} {who}, token good until {until}"
+    request = (body.get("decision") or {}).get("access_request")
+    if request is not None:
+        why += f"; access request {request['id']} is {request['state']}"
     return f"{'denied' if tool else 'refused'} at step {body['step']}: {body['reason']}{why}"

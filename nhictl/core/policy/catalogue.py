@@ -6,10 +6,13 @@ in normal form is an `invalid_request` that names the field, and no rule rescues
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.resource import normal_resource
 from nhictl.core.policy.types import ArgType, Refused
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.cost import Cost
 
 __all__ = ["InvalidRequestError", "Tool", "coerce_arguments"]
 
@@ -24,18 +27,21 @@ class InvalidRequestError(ValueError):
 
 class Tool:
     """A declared tool. `args` maps a name to its type and whether it is optional; `resource` is None, the kind the
-    caller names (`uri`, `path`, `string`), or a template over arguments such as `s3://{args.bucket}/{args.key}`.
+    caller names (`uri`, `path`, `string`), or a template over arguments such as `s3://{args.bucket}/{args.key}`; `cost`
+    is what a call of it counts for under spending limits.
     """
 
-    __slots__ = ("_nested", "_order", "_required", "_template", "args", "name", "open", "resource")
+    __slots__ = ("_nested", "_order", "_required", "_template", "args", "cost", "name", "open", "resource")
 
     def __init__(
-        self, name: str, args: dict[str, tuple[ArgType, bool]], *, is_open: bool = False, resource: str | None = None
-    ) -> None:
+        self, name: str, args: dict[str, tuple[ArgType, bool]], *, is_open: bool = False, resource: str | None = None,
+        cost: Cost | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.args = args
         self.open = is_open
         self.resource = resource
+        self.cost = cost
         self._order = {arg: kind.normal for arg, (kind, _) in args.items()}
         self._required = [arg for arg, (_, optional) in args.items() if not optional]
         self._nested = any(kind.fields is not None for kind, _ in args.values())
@@ -50,6 +56,16 @@ class Tool:
                 return None
             found = found[0].fields.get(name)
         return None if found is None or found[0].fields is not None else found[0]
+
+    def requires(self, path: str) -> bool:
+        """Whether every valid call has a value at dotted `path`; an empty list counts as absent."""
+        head, *rest = path.split(".")
+        found = self.args.get(head)
+        while found is not None and not found[1]:
+            if not rest:
+                return found[0].item is None
+            found = (found[0].fields or {}).get(rest.pop(0))
+        return False
 
     def validate(self, args: dict[str, Any], resource: str | None) -> tuple[dict[str, Any], dict[str, Any], str | None]:
         """Return arguments in normal form, the same flattened to dotted names, and the resource; raise
@@ -73,6 +89,8 @@ class Tool:
                 raise InvalidRequestError(f"args.{name}", "is missing")
         # An undeclared name of an open tool must never pass for a declared one, `a.b` for the field `b` of `a`.
         flat = normals if not self._nested else _flatten({k: v for k, v in normals.items() if k in order})
+        if self.cost is not None and (negative := self.cost.check(flat)) is not None:
+            raise InvalidRequestError(f"args.{negative}", "is a negative cost")
         return normals, flat, self._resource(flat, resource)
 
     def _resource(self, flat: dict[str, Any], given: str | None) -> str | None:
@@ -96,13 +114,19 @@ class Tool:
     def to_json(self) -> dict[str, Any]:
         """Return the canonical JSON form."""
         args = {name: [kind.to_json(), optional] for name, (kind, optional) in self.args.items()}
-        return {"args": args, "open": self.open, "resource": self.resource}
+        made = {"args": args, "open": self.open, "resource": self.resource}
+        return made if self.cost is None else made | {"cost": self.cost.form}
 
     @classmethod
     def from_json(cls, name: str, form: dict[str, Any]) -> Tool:
         """Read `to_json` back."""
         args = {arg: (ArgType.from_json(kind), bool(optional)) for arg, (kind, optional) in form["args"].items()}
-        return cls(name, args, is_open=form["open"], resource=form["resource"])
+        cost = None
+        if "cost" in form:
+            from nhictl.core.policy.cost import Cost
+
+            cost = Cost(form["cost"])
+        return cls(name, args, is_open=form["open"], resource=form["resource"], cost=cost)
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

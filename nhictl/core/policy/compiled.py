@@ -17,13 +17,16 @@ from nhictl.core.policy.types import SENSITIVITY
 
 if TYPE_CHECKING:
     from nhictl.core.policy.gates import Gate
+    from nhictl.core.policy.limits import Limit
     from nhictl.core.policy.registry import Agent
 
-__all__ = ["FORMAT", "GATED", "Policy"]
+__all__ = ["FORMAT", "GATED", "LIVE", "Policy"]
 
 FORMAT = 1
 GATED = 2
 """The format of a policy with classes: an earlier version, which would not see their gates, refuses it."""
+LIVE = 3
+"""The format of a policy with limits, costs, openers or approvers, for the same reason."""
 _MAX_PLANS = 4096
 _NONE: list[Gate] = []
 
@@ -31,7 +34,19 @@ _NONE: list[Gate] = []
 class Policy:
     """An immutable policy. `form` is its canonical form; build one with `parse_policy` or `from_json`."""
 
-    __slots__ = ("_bytes", "_data", "_digest", "_gates", "_plans", "_rules", "_tools", "form", "timezone")
+    __slots__ = (
+        "_bytes",
+        "_data",
+        "_digest",
+        "_gates",
+        "_limits",
+        "_plans",
+        "_rules",
+        "_tools",
+        "form",
+        "limited",
+        "timezone",
+    )
 
     def __init__(self, form: dict[str, Any]) -> None:
         self.form = form
@@ -42,6 +57,8 @@ class Policy:
         self._rules: dict[str, list[Rule]] = {}
         self._plans: dict[Any, Plan] = {}
         self._gates: dict[str, list[Gate]] = {}
+        self._limits: dict[str, list[Limit]] = {}
+        self.limited = "limits" in form
         # Longest prefix first, so that the first that covers a resource decides.
         self._data = [
             (p, SENSITIVITY.index(s)) for p, s in sorted(form["data"].items(), key=lambda e: (-len(e[0]), e[0]))
@@ -62,7 +79,7 @@ class Policy:
         import json
 
         form = json.loads(data)
-        if not isinstance(form, dict) or form.get("nhictl_compiled_policy") not in (FORMAT, GATED):
+        if not isinstance(form, dict) or form.get("nhictl_compiled_policy") not in (FORMAT, GATED, LIVE):
             raise ValueError("not a compiled policy of this version")
         made = cls(form)
         made._bytes = data
@@ -124,6 +141,15 @@ class Policy:
             from nhictl.core.policy.gates import gates_of
 
             found = self._gates[tool.name] = gates_of(self.form, tool, self.timezone)
+        return found
+
+    def limits(self, tool: Tool) -> list[Limit]:
+        """Return the limits that may count a call of `tool`, compiled, by id; ask only where the policy is `limited`."""
+        found = self._limits.get(tool.name)
+        if found is None:
+            from nhictl.core.policy.limits import limits_of
+
+            found = self._limits[tool.name] = limits_of(self.form, tool, self.timezone)
         return found
 
     def plan(self, tool: Tool, agent: Agent) -> Plan:

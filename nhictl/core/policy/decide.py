@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.catalogue import InvalidRequestError
 from nhictl.core.policy.condition import FALSE, TRUE
-from nhictl.core.policy.facts import CLAIMABLE, FACT_TYPES, Facts
-from nhictl.core.policy.resource import Refused
+from nhictl.core.policy.facts import NO_CLAIMS, Facts, claims_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from nhictl.core.policy.compiled import Policy
+    from nhictl.core.policy.limits import Charge, Counters, Exceeded
     from nhictl.core.policy.plan import Plan, Rule
     from nhictl.core.policy.registry import Agent
     from nhictl.core.policy.request import Request
 
-__all__ = ["MAX_NEAR_MISSES", "Decision", "decide", "gather"]
+__all__ = ["Decision", "decide", "gather"]
 
-MAX_NEAR_MISSES = 5
 NO_POLICY = "no policy is active, so every call is denied; put one in force with: nhictl policy activate FILE"
-_NO_CLAIMS: dict[str, Any] = {}
 
 
 class Decision:
     """Allow or deny, why, and on account of which rules.
 
     `arguments` and `resource` are the normal forms that were decided upon, and what the tool must receive; both are
-    None where the request was not valid.
+    None where the request was not valid. `charges` is what an allowed call takes from which counters.
     """
 
     __slots__ = (
-        "allowed", "arguments", "classes", "digest", "field", "gates", "guardrails", "message", "nearest", "obligations",
-        "reason", "resource", "rules",
+        "allowed", "approvals", "arguments", "charges", "classes", "digest", "exceeded", "field", "gates", "guardrails",
+        "message", "nearest", "obligations", "reason", "resource", "rules",
     )  # fmt: skip
 
     def __init__(
@@ -61,15 +61,23 @@ class Decision:
         self.classes: tuple[str, ...] = ()
         self.guardrails: list[str] = []
         self.gates: list[dict[str, Any]] = []
+        self.approvals: list[str] = []
+        self.exceeded: Exceeded | None = None
+        self.charges: Sequence[Charge] = ()
 
     @property
     def near_misses(self) -> list[dict[str, Any]]:
         """The permits that failed fewest conditions, with what failed; told only when asked, since most callers never do."""
-        return [] if self.nearest is None else _near_misses(*self.nearest)
+        if self.nearest is None:
+            return []
+        from nhictl.core.policy.near_miss import near_misses
+
+        return near_misses(*self.nearest)
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision as JSON. `message` and `field` only where they say something; `classes`, the `guardrails` that
-        contain the call and the `gates` that are shut, with why, only for a tool that is in a class.
+        contain the call and the `gates` that are shut, with why, only for a tool that is in a class; `approvals` where one
+        let the call pass; `limit`, `used`, `max`, `resets` and more where a limit does not hold.
         """
         made: dict[str, Any] = {
             "decision": "allow" if self.allowed else "deny",
@@ -81,6 +89,10 @@ class Decision:
         }
         if self.classes:
             made |= {"classes": list(self.classes), "guardrails": self.guardrails, "gates": self.gates}
+        if self.approvals:
+            made["approvals"] = self.approvals
+        if self.exceeded is not None:
+            made |= self.exceeded.to_json()
         if self.message is not None:
             made["message"] = self.message
         if self.field is not None:
@@ -93,8 +105,14 @@ def decide(
     agent: Agent | None,
     request: Request,
     supported_obligations: frozenset[str] | None = None,
+    counters: Counters | None = None,
+    approvals: Mapping[str, str] = NO_CLAIMS,
 ) -> Decision:
-    """Decide one request. `supported_obligations` names what the enforcement point can perform; None means anything."""
+    """Decide one request. `supported_obligations` names what the enforcement point can perform; None means anything.
+
+    `counters` tells what limits stand at (None: nothing was used yet); nothing is reserved here. `approvals` maps a class
+    to the approval that was found good for this very call.
+    """
     if policy is None:
         return Decision("not_permitted", None, message=NO_POLICY)
     try:
@@ -111,14 +129,17 @@ def decide(
     if forbids:
         made = Decision("forbidden", policy.digest, [rule.id for rule in forbids], _union(forbids))
     else:
-        made = _permit(policy, plan, facts, supported_obligations)
+        made = _permit(policy, plan, facts, request, supported_obligations, counters, approvals)
     made.arguments = facts.arguments
     made.resource = facts.resource
     made.classes, made.guardrails = facts.classes, facts.guardrails
     return made
 
 
-def _permit(policy: Policy, plan: Plan, facts: Facts, supported: frozenset[str] | None) -> Decision:
+def _permit(
+    policy: Policy, plan: Plan, facts: Facts, request: Request, supported: frozenset[str] | None,
+    counters: Counters | None, approvals: Mapping[str, str],
+) -> Decision:  # fmt: skip
     permits = []
     for rule, tests in plan.permits:
         for test in tests:
@@ -132,30 +153,59 @@ def _permit(policy: Policy, plan: Plan, facts: Facts, supported: frozenset[str] 
         made.nearest = (plan, facts)
         return made
     ids, obligations = [rule.id for rule in permits], _union(permits)
-    if facts.classes and (shut := _shut(policy, facts, ids, obligations)) is not None:
-        return shut
+    given: list[str] = []
+    if facts.classes:
+        shut, given = _shut(policy, facts, ids, obligations, approvals)
+        if shut is not None:
+            return shut
+    charges: Sequence[Charge] = ()
+    if policy.limited:
+        over, charges = _weigh(policy, facts, request, counters)
+        if over is not None:
+            return over
     if supported is not None:
         for obligation in obligations:
             if obligation["type"] not in supported:
                 message = f"obligation `{obligation['type']}` cannot be performed here"
                 return Decision("not_permitted", policy.digest, ids, obligations, message=message)
-    return Decision("permitted", policy.digest, ids, obligations)
+    made = Decision("permitted", policy.digest, ids, obligations)
+    made.approvals, made.charges = given, charges
+    return made
 
 
-def _shut(policy: Policy, facts: Facts, ids: list[str], obligations: list[dict[str, Any]]) -> Decision | None:
-    """The denial of a call that a class of its tool holds back, or None; a guardrail that lets it pass is noted."""
+def _weigh(
+    policy: Policy, facts: Facts, request: Request, counters: Counters | None
+) -> tuple[Decision | None, Sequence[Charge]]:  # fmt: skip
+    """The denial of a call that a limit has no room for, or None and what the call takes."""
+    from nhictl.core.policy.limits import weigh
+
+    tool = policy.tool(facts.tool)
+    over, charges = weigh(policy.limits(tool), tool, facts, request, counters) if tool is not None else ([], [])
+    if not over:
+        return None, charges
+    made = Decision("limit_exceeded", policy.digest, [one.limit for one in over], message=str(over[0]))
+    made.exceeded = over[0]
+    return made, ()
+
+
+def _shut(
+    policy: Policy, facts: Facts, ids: list[str], obligations: list[dict[str, Any]], approvals: Mapping[str, str]
+) -> tuple[Decision | None, list[str]]:
+    """The denial of a call that a class of its tool holds back, or None and the approvals that let it pass; a guardrail
+    that does is noted.
+    """
     from nhictl.core.policy.gates import pass_gates
 
     tool = policy.tool(facts.tool)
-    passage = pass_gates(policy.gates(tool) if tool is not None else [], facts)
+    passage = pass_gates(policy.gates(tool) if tool is not None else [], facts, approvals)
     facts.guardrails = passage.guardrails
     if not passage.shut:
-        return None
+        return None, passage.approvals
     first = passage.shut[0]
     message = f"class `{first['class']}` requires {first['requires'].replace('_', ' ')}"
     made = Decision("approval_required", policy.digest, ids, obligations, message=message)
     made.gates = passage.shut
-    return made
+    return made, []
 
 
 def gather(policy: Policy, agent: Agent | None, request: Request) -> tuple[Facts, Plan]:
@@ -174,34 +224,12 @@ def gather(policy: Policy, agent: Agent | None, request: Request) -> tuple[Facts
     if tool is None:
         raise InvalidRequestError("tool", f"is not declared: `{request.tool}`")
     arguments, flat, resource = tool.validate(request.args, request.resource)
-    claims = _claims(request)
+    claims = claims_of(request)
     facts = Facts(agent, tool.name, flat, resource, claims, request.context, request.now_us, policy.sensitivity_rank)
     facts.arguments = arguments
     if gates := policy.gates(tool):
         facts.classes = tuple(gate.name for gate in gates)
     return facts, policy.plan(tool, agent)
-
-
-def _claims(request: Request) -> dict[str, Any]:
-    """Collect `task.*` and `token.*`: what an enforcement point gives, else what the context claims."""
-    if request.intent is None and request.task is None and request.token is None and not request.context:
-        return _NO_CLAIMS
-    given: dict[str, Any] = {}
-    for path in CLAIMABLE:
-        origin, name = path.split(".", 1)
-        known = request.task if origin == "task" else request.token
-        field = path if known is not None else f"context.{path}"
-        value = known.get(name) if known is not None else request.context.get(path)
-        if path == "task.intent" and request.intent is not None:
-            if value is not None and value != request.intent:
-                raise InvalidRequestError("intent", f"is `{request.intent}`, but the task says otherwise")
-            value, field = request.intent, "intent"
-        if value is not None:
-            try:
-                given[path] = FACT_TYPES[path].normal(value)
-            except Refused as e:
-                raise InvalidRequestError(field, str(e)) from e
-    return given
 
 
 def _union(rules: list[Rule]) -> list[dict[str, Any]]:
@@ -210,24 +238,3 @@ def _union(rules: list[Rule]) -> list[dict[str, Any]]:
     for rule in rules:
         found.update(rule.obligations)
     return [found[key] for key in sorted(found)]
-
-
-def _near_misses(plan: Plan, facts: Facts) -> list[dict[str, Any]]:
-    """The permits that fail fewest conditions, each with what failed and the value seen; at most five, by rule id."""
-    fewest: int | None = None
-    nearest: list[tuple[Rule, list[Any]]] = []
-    for hopeless, rule, static in plan.near:
-        if fewest is not None and hopeless > fewest:
-            break  # the rest fail more than that on the registry alone
-        failed = list(static)
-        for test in rule.dynamic:
-            if test.run(facts) != TRUE:
-                failed.append(test)
-                if fewest is not None and len(failed) > fewest:
-                    break
-        if fewest is None or len(failed) < fewest:
-            fewest, nearest = len(failed), []
-        if len(failed) == fewest:
-            nearest.append((rule, failed))
-    nearest.sort(key=lambda found: found[0].id)
-    return [{"rule": rule.id, "failed": [t.show(facts) for t in failed]} for rule, failed in nearest[:MAX_NEAR_MISSES]]

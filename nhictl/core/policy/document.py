@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
-from nhictl.core.policy.compiled import FORMAT, GATED, Policy
+from nhictl.core.policy.compiled import FORMAT, GATED, LIVE, Policy
 from nhictl.core.policy.document_gates import parse_classes, parse_guardrails
+from nhictl.core.policy.document_limits import parse_limits
+from nhictl.core.policy.document_people import parse_approvers, parse_openers
 from nhictl.core.policy.document_rules import parse_rule
 from nhictl.core.policy.document_tools import parse_tool
 from nhictl.core.policy.resource import normal_prefix
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_policy"]
 
-_KEYS = ("nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "classes", "guardrails", "rules")
-_LATER = ("limits", "openers", "approvers", "assertions")
+_KEYS = (
+    "nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "classes", "guardrails", "rules", "limits",
+    "openers", "approvers",
+)  # fmt: skip
+_LATER = ("assertions",)
 
 
 def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
@@ -65,7 +70,36 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
     }
     if classes:
         form |= {"nhictl_compiled_policy": GATED, "classes": classes, "guardrails": guardrails}
-    return Policy(form)
+    return Policy(form | _live(roots, tools, classes, form))
+
+
+def _live(
+    roots: list[Node], tools: dict[str, Tool], classes: dict[str, Any], form: dict[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """The parts that only the live path can keep: limits, costs, openers, approvers. None of them: nothing is added."""
+    limits: dict[str, Any] = {}
+    openers: list[dict[str, Any]] = []
+    approvers: dict[str, Any] = {}
+    typed = Policy(form)
+    for root in roots:
+        parse_limits(root, tools, classes, limits)
+        parse_openers(root, typed, openers)
+        parse_approvers(root, classes, approvers)
+    rules = {rule["id"] for rule in form["rules"]}
+    for root in roots:
+        for node in root.value["limits"].value if "limits" in root.value else ():
+            if node.value["id"].value in rules:
+                raise node.value["id"].error(f"`{node.value['id'].value}` is the id of a rule")
+    made: dict[str, Any] = {}
+    if limits:
+        made["limits"] = [limits[name] for name in sorted(limits)]
+    if openers:
+        made["openers"] = openers
+    if approvers:
+        made["approvers"] = approvers
+    if made or any(tool.cost is not None for tool in tools.values()):
+        made["nhictl_compiled_policy"] = LIVE
+    return made
 
 
 def _root(file: str, data: bytes) -> Node:

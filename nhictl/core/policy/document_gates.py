@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.policy import reading
-from nhictl.core.policy.document_rules import conjunction, select_tools
+from nhictl.core.policy.document_rules import conjunction
 from nhictl.core.policy.gates import IMPACTS, REQUIRES, expiry_us
+from nhictl.core.policy.selection import select_tools
 
 if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool

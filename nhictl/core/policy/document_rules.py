@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nhictl.core.policy import reading
 from nhictl.core.policy.condition import OPERATORS, Condition, canonical_operand
 from nhictl.core.policy.facts import FACT_TYPES, fact_type
-from nhictl.core.policy.glob import Glob
+from nhictl.core.policy.selection import selection
 from nhictl.core.policy.time_window import DAYS, window_json
 from nhictl.core.policy.types import ArgType, Refused, exact, plain
 
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool
     from nhictl.core.policy.yaml_events import Node
 
-__all__ = ["MAX_BOXES", "conjunction", "parse_rule", "select_tools"]
+__all__ = ["MAX_BOXES", "conditions", "conjunction", "parse_rule"]
 
 MAX_BOXES = 16
 _KEYS = ("id", "effect", "description", "owner", "controls", "match", "when", "obligations")
-_MATCH = ("agents", "groups", "intents", "tools", "classes", "env", "min_trust")
 
 
 def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> dict[str, Any]:
@@ -29,10 +28,7 @@ def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> d
     rule_id = reading.name(fields["id"], what="`id`", limit=128)
     if fields["effect"].value not in {"permit", "forbid"}:
         raise fields["effect"].error("`effect` must be `permit` or `forbid`")
-    match = _match(fields["match"]) if "match" in fields else {}
-    selected = _selected(fields.get("match"), match, tools)
-    if "classes" in match:
-        selected = _classed(fields["match"], selected, classes)
+    match, selected = selection(fields.get("match"), tools, classes)
     made: dict[str, Any] = {
         "id": rule_id,
         "effect": fields["effect"].value,
@@ -46,65 +42,14 @@ def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> d
         "obligations": [],
     }
     if "when" in fields:
-        made["all"], made["any"] = _when(fields["when"], selected)
+        made["all"], made["any"] = conditions(fields["when"], selected)
     if "obligations" in fields:
         made["obligations"] = _obligations(fields["obligations"])
     return made
 
 
-def _match(node: Node) -> dict[str, Any]:
-    fields = reading.entries(node, _MATCH, what="`match`")
-    if not fields:
-        raise node.error("`match` must not be empty", hint="leave it out to match everything")
-    made: dict[str, Any] = {
-        key: reading.names(fields[key], what=f"`{key}`") for key in _MATCH if key in fields and key != "min_trust"
-    }
-    if "min_trust" in fields:
-        trust = fields["min_trust"].value
-        if type(trust) is not int or not 0 <= trust <= 3:
-            raise fields["min_trust"].error("`min_trust` must be 0, 1, 2 or 3")
-        made["min_trust"] = trust
-    return made
-
-
-def select_tools(wanted: list[str], tools: dict[str, Tool]) -> tuple[list[Tool], str | None]:
-    """Return the declared tools that names and globs select, sorted, and the first one that selects none."""
-    found: set[str] = set()
-    for text in wanted:
-        glob = Glob(text)
-        hits = [text] * (text in tools) if glob.literal else [name for name in tools if glob.matches(name)]
-        if not hits:
-            return [], text
-        found.update(hits)
-    return [tools[name] for name in sorted(found)], None
-
-
-def _selected(node: Node | None, match: dict[str, Any], tools: dict[str, Tool]) -> list[Tool]:
-    if "tools" not in match or node is None:
-        return [tools[name] for name in sorted(tools)]
-    selected, missing = select_tools(match["tools"], tools)
-    if missing is not None:
-        place = next(item for item in node.value["tools"].value if item.value == missing)
-        raise place.error(
-            f"no declared tool is called `{missing}`", hint="an undeclared tool is denied whatever the rules say"
-        )
-    return selected
-
-
-def _classed(node: Node, selected: list[Tool], classes: dict[str, Any]) -> list[Tool]:
-    """Those of the selected tools that are in one of the classes named; at least one of each class."""
-    wanted: set[str] = set()
-    for item in node.value["classes"].value:
-        if item.value not in classes:
-            raise item.error(f"no class is called `{item.value}`")
-        held = set(classes[item.value]["tools"]) & {tool.name for tool in selected}
-        if not held:
-            raise item.error(f"none of the tools of class `{item.value}` is selected by `tools`")
-        wanted |= held
-    return [tool for tool in selected if tool.name in wanted]
-
-
-def _when(node: Node, tools: list[Tool]) -> tuple[list[Any], list[Any]]:
+def conditions(node: Node, tools: list[Tool]) -> tuple[list[Any], list[Any]]:
+    """The clauses of a `when` that all have to hold, and the alternatives of its `any`."""
     fields = reading.entries(node, None, what="`when`")
     if not fields:
         raise node.error("`when` must not be empty")

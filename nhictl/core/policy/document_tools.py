@@ -1,12 +1,13 @@
-"""The catalogue part of a policy document: tools, their arguments' types, and their resources."""
+"""The catalogue part of a policy document: tools, their arguments' types, their resources, and what a call costs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
 from nhictl.core.policy.catalogue import Tool, split_template
-from nhictl.core.policy.types import SCALARS, ArgType, Refused
+from nhictl.core.policy.cost import Cost
+from nhictl.core.policy.types import SCALARS, ArgType, Refused, exact
 
 if TYPE_CHECKING:
     from nhictl.core.policy.yaml_events import Node
@@ -19,9 +20,7 @@ _RESOURCES = ("uri", "path", "string")
 def parse_tool(name: str, node: Node) -> Tool:
     """Return the declared tool; raise `InputError` with the place."""
     what = f"tool `{name}`"
-    if isinstance(node.value, dict) and "cost" in node.value:
-        raise node.key_error("cost", "`cost` is not supported yet")
-    fields = reading.entries(node, ("args", "resource"), what=what)
+    fields = reading.entries(node, ("args", "resource", "cost"), what=what)
     args: dict[str, tuple[ArgType, bool]] = {}
     is_open = False
     if "args" in fields:
@@ -30,7 +29,8 @@ def parse_tool(name: str, node: Node) -> Tool:
         else:
             args = _arguments(fields["args"], what=f"`args` of {what}")
     resource = _resource(fields["resource"], Tool(name, args)) if "resource" in fields else None
-    return Tool(name, args, is_open=is_open, resource=resource)
+    cost = _cost(fields["cost"], Tool(name, args)) if "cost" in fields else None
+    return Tool(name, args, is_open=is_open, resource=resource, cost=cost)
 
 
 def _arguments(node: Node, *, what: str) -> dict[str, tuple[ArgType, bool]]:
@@ -94,6 +94,36 @@ def _resource(node: Node, tool: Tool) -> str:
             raise node.error(f"resource `{text}` reads `args.{name}`, which is not a declared text or integer argument")
     _check_literals(node, parts)
     return template
+
+
+def _cost(node: Node, tool: Tool) -> Cost:
+    what = f"`cost` of tool `{tool.name}`"
+    fields = reading.entries(node, ("amount", "currency"), what=what)
+    reading.require(node, ("amount", "currency"), what=what)
+    amount, currency = fields["amount"], fields["currency"]
+    form: dict[str, Any] = {}
+    if isinstance(amount.value, str):
+        form["amount"] = _read_argument(amount, tool, ("number", "integer"), "number")
+    else:
+        fixed = reading.located(amount, exact, amount.data())
+        if fixed < 0:
+            raise amount.error("a cost is not negative")
+        form["amount"] = {"d": format(fixed, "f")}
+    if isinstance(currency.value, str) and currency.value.startswith("args."):
+        form["currency"] = _read_argument(currency, tool, ("string", "folded"), "string")
+    else:
+        form["currency"] = reading.name(currency, what="`currency`", limit=32)
+    return Cost(form)
+
+
+def _read_argument(node: Node, tool: Tool, kinds: tuple[str, ...], word: str) -> str:
+    text = reading.name(node, what="a part of `cost`")
+    of = tool.argument_type(text[5:]) if text.startswith("args.") else None
+    if of is None or of.kind not in kinds:
+        raise node.error(f"`{text}` is no {word} argument of tool `{tool.name}`", hint=f"`args.NAME` of a {word}")
+    if not tool.requires(text[5:]):
+        raise node.error(f"`{text}` is optional: a call that leaves it out would cost nothing")
+    return text
 
 
 def _check_literals(node: Node, parts: list[str]) -> None:

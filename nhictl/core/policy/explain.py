@@ -10,10 +10,12 @@ from nhictl.core.policy.decide import gather
 
 if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy
+    from nhictl.core.policy.facts import Facts
+    from nhictl.core.policy.plan import Rule
     from nhictl.core.policy.registry import Agent
     from nhictl.core.policy.request import Request
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_limits"]
 
 
 def explain(policy: Policy | None, agent: Agent | None, request: Request) -> list[dict[str, Any]]:
@@ -30,18 +32,28 @@ def explain(policy: Policy | None, agent: Agent | None, request: Request) -> lis
         return []
     tool = policy.tool(request.tool)
     rules = policy.rules_for(tool) if tool is not None else []
-    rows = []
-    for rule in sorted(rules, key=lambda r: (r.effect != "forbid", r.id)):
-        results = [test.run(facts) for test in rule.tests]
-        result = FALSE if FALSE in results else UNKNOWN if UNKNOWN in results else TRUE
-        rows.append(
-            {
-                "rule": rule.id,
-                "effect": rule.effect,
-                "result": result_name(result),
-                "applies": result != FALSE if rule.effect == "forbid" else result == TRUE,
-                "description": rule.form["description"],
-                "conditions": [test.show(facts) for test in rule.tests],
-            }
-        )
-    return rows
+    return [_row(rule, facts) for rule in sorted(rules, key=lambda r: (r.effect != "forbid", r.id))]
+
+
+def explain_limits(policy: Policy, agent: Agent | None, request: Request) -> list[dict[str, Any]]:
+    """The same rows for the limits that may count a call of the tool; `applies` where one does count it."""
+    try:
+        facts, _ = gather(policy, agent, request)
+    except InvalidRequestError:
+        return []
+    tool = policy.tool(request.tool)
+    limits = policy.limits(tool) if tool is not None and policy.limited else []
+    return [{**_row(limit.rule, facts), "effect": "limit"} for limit in limits]
+
+
+def _row(rule: Rule, facts: Facts) -> dict[str, Any]:
+    results = [test.run(facts) for test in rule.tests]
+    result = FALSE if FALSE in results else UNKNOWN if UNKNOWN in results else TRUE
+    return {
+        "rule": rule.id,
+        "effect": rule.effect,
+        "result": result_name(result),
+        "applies": result != FALSE if rule.effect == "forbid" else result == TRUE,
+        "description": rule.form["description"],
+        "conditions": [test.show(facts) for test in rule.tests],
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nhictl.core.policy.catalogue import InvalidRequestError
 from nhictl.core.policy.condition import MISTYPED
 from nhictl.core.policy.types import ArgType, Refused
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nhictl.core.policy.registry import Agent
+    from nhictl.core.policy.request import Request
 
-__all__ = ["CLAIMABLE", "FACT_TYPES", "Facts", "fact_type", "getter"]
+__all__ = ["CLAIMABLE", "FACT_TYPES", "NO_CLAIMS", "Facts", "claims_of", "fact_type", "getter"]
 
 _STRING, _INTEGER, _BOOLEAN, _ANY = ArgType("string"), ArgType("integer"), ArgType("boolean"), ArgType("any")
 FACT_TYPES: dict[str, ArgType] = {
@@ -41,6 +43,7 @@ FACT_TYPES: dict[str, ArgType] = {
     "class": ArgType("list", item=_STRING),
 }
 CLAIMABLE = ("task.intent", "task.principal", "task.delegation_depth", "task.id", "token.ttl_s", "token.bound")
+NO_CLAIMS: dict[str, Any] = {}
 
 
 class Facts:
@@ -139,3 +142,25 @@ def _context(key: str) -> Callable[[Any], Any]:
             return MISTYPED
 
     return see
+
+
+def claims_of(request: Request) -> dict[str, Any]:
+    """Collect `task.*` and `token.*`: what an enforcement point gives, else what the context claims."""
+    if request.intent is None and request.task is None and request.token is None and not request.context:
+        return NO_CLAIMS
+    given: dict[str, Any] = {}
+    for path in CLAIMABLE:
+        origin, name = path.split(".", 1)
+        known = request.task if origin == "task" else request.token
+        field = path if known is not None else f"context.{path}"
+        value = known.get(name) if known is not None else request.context.get(path)
+        if path == "task.intent" and request.intent is not None:
+            if value is not None and value != request.intent:
+                raise InvalidRequestError("intent", f"is `{request.intent}`, but the task says otherwise")
+            value, field = request.intent, "intent"
+        if value is not None:
+            try:
+                given[path] = FACT_TYPES[path].normal(value)
+            except Refused as e:
+                raise InvalidRequestError(field, str(e)) from e
+    return given

@@ -14,6 +14,8 @@ from nhictl.core.policy.resource import Refused
 from nhictl.core.policy.time_window import zone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nhictl.core.policy.catalogue import Tool
     from nhictl.core.policy.facts import Facts
     from nhictl.core.policy.plan import Test
@@ -59,13 +61,16 @@ class Gate:
 
 
 class Passage:
-    """How a call fared at its tool's gates: the guardrails that contain it, and the gates that nothing opened."""
+    """How a call fared at its tool's gates: the guardrails that contain it, the approvals that let it pass, and the gates
+    that nothing opened.
+    """
 
-    __slots__ = ("guardrails", "shut")
+    __slots__ = ("approvals", "guardrails", "shut")
 
-    def __init__(self, guardrails: list[str], shut: list[dict[str, Any]]) -> None:
+    def __init__(self, guardrails: list[str], shut: list[dict[str, Any]], approvals: list[str]) -> None:
         self.guardrails = guardrails
         self.shut = shut
+        self.approvals = approvals
 
 
 def expiry_us(text: str, timezone: str) -> int:
@@ -100,9 +105,14 @@ def gates_of(form: dict[str, Any], tool: Tool, timezone: str) -> list[Gate]:
     return sorted(made, key=lambda gate: gate.name)
 
 
-def pass_gates(gates: list[Gate], facts: Facts) -> Passage:
-    """Every class's requirement has to be met. An approval cannot be given in this version, so only guardrails open."""
+def pass_gates(gates: list[Gate], facts: Facts, approvals: Mapping[str, str]) -> Passage:
+    """Every class's requirement has to be met, by a guardrail or by the approval that `approvals` has for that class.
+
+    Whether an approval is good for this very call was settled by whoever looked it up; here it opens its class, if that
+    takes approvals at all.
+    """
     used: list[str] = []
+    given: list[str] = []
     shut: list[dict[str, Any]] = []
     for gate in gates:
         if gate.requires is None:
@@ -111,7 +121,9 @@ def pass_gates(gates: list[Gate], facts: Facts) -> Passage:
         containing = [rail.id for rail in rails if rail.contains(facts)]
         if containing:
             used.extend(containing)
+        elif gate.requires != "guardrail" and gate.name in approvals:
+            given.append(approvals[gate.name])
         else:
             failing = [rail.failing(facts) for rail in rails]
             shut.append({"class": gate.name, "requires": gate.requires, "guardrails": failing})
-    return Passage(used, shut)
+    return Passage(used, shut, list(dict.fromkeys(given)))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nhictl.core.policy import reading
 from nhictl.core.policy.decide import decide
-from nhictl.core.policy.explain import explain
+from nhictl.core.policy.explain import explain, explain_limits
 from nhictl.core.policy.instant import parse_instant
-from nhictl.core.policy.request import Request
+from nhictl.core.policy.suite_calls import Earlier, parse_before, parse_request, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,24 +21,30 @@ if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy
     from nhictl.core.policy.plan import Test
     from nhictl.core.policy.registry import Registry
+    from nhictl.core.policy.request import Request
     from nhictl.core.policy.yaml_events import Node
 
 __all__ = ["Case", "Coverage", "Outcome", "Suite", "parse_suite", "run_case"]
 
 _KEYS: Final = ("nhictl_policy_test", "policy", "registry", "now", "cases")
-_CASE: Final = ("name", "request", "expect", "now")
-_REQUEST: Final = ("agent", "intent", "tool", "args", "resource", "context")
-_EXPECT: Final = ("decision", "reason", "rules", "obligations")
+_CASE: Final = ("name", "request", "expect", "now", "before", "approved")
+_EXPECT: Final = ("decision", "reason", "rules", "obligations", "limit")
 _ALWAYS: Final = ("agent.name", "agent.owner", "agent.trust", "agent.attested", "agent.state", "tool", "time")
 
 
 class Case(NamedTuple):
-    """One request and what is expected of its decision; `line` is where it stands in the file."""
+    """One request and what is expected of its decision; `line` is where it stands in the file.
+
+    `before` are the calls that were made earlier, which limits count; `approved` the classes that a human approved this very
+    call for.
+    """
 
     name: str
     line: int
     request: Request
     expect: dict[str, Any]
+    before: tuple[Earlier, ...] = ()
+    approved: tuple[str, ...] = ()
 
 
 class Suite(NamedTuple):
@@ -83,24 +89,12 @@ def _instant(node: Node) -> int:
 def _case(node: Node, now_us: int) -> Case:
     fields = reading.entries(node, _CASE, what="a case")
     reading.require(node, ("name", "request", "expect"), what="a case")
-    asked = reading.entries(fields["request"], _REQUEST, what="`request`")
-    reading.require(fields["request"], ("agent", "tool"), what="`request`")
-    plain = {
-        key: reading.text(asked[key], what=f"`{key}`")
-        for key in ("agent", "tool", "intent", "resource")
-        if key in asked
-    }
-    data = {key: asked[key].data() for key in ("args", "context") if key in asked}
-    for key, value in data.items():
-        if not isinstance(value, dict):
-            raise asked[key].error(f"`{key}` must be a mapping")
     at_us = _instant(fields["now"]) if "now" in fields else now_us
-    request = Request(
-        plain["agent"], plain["tool"], data.get("args"), plain.get("resource"), plain.get("intent"), at_us, data.get("context")
-    )  # fmt: skip
-    return Case(
-        reading.text(fields["name"], what="`name`", limit=200), node.line or 0, request, _expect(fields["expect"])
-    )
+    request = parse_request(fields["request"], at_us)
+    before = parse_before(fields["before"], request) if "before" in fields else ()
+    approved = tuple(reading.names(fields["approved"], what="`approved`")) if "approved" in fields else ()
+    name = reading.text(fields["name"], what="`name`", limit=200)
+    return Case(name, node.line or 0, request, _expect(fields["expect"]), before, approved)
 
 
 def _expect(node: Node) -> dict[str, Any]:
@@ -111,6 +105,8 @@ def _expect(node: Node) -> dict[str, Any]:
     made: dict[str, Any] = {"decision": fields["decision"].value}
     if "reason" in fields:
         made["reason"] = reading.name(fields["reason"], what="`reason`")
+    if "limit" in fields:
+        made["limit"] = reading.name(fields["limit"], what="`limit`")
     for key in ("rules", "obligations"):
         if key in fields:
             value = fields[key].data()
@@ -122,9 +118,16 @@ def _expect(node: Node) -> dict[str, Any]:
 
 def run_case(policy: Policy, registry: Registry, case: Case) -> Outcome:
     """Decide one case by the engine that decides live."""
-    decision = decide(policy, registry.find(case.request.agent), case.request)
-    whole = decision.to_json()
-    got = {key: sorted(whole[key], key=str) if isinstance(whole[key], list) else whole[key] for key in case.expect}
+    agent = registry.find(case.request.agent)
+    counters, fault = play(policy, registry, case.before)
+    if fault is not None:
+        return Outcome(case, {"before": fault}, ["before"], fault)
+    approvals = dict.fromkeys(case.approved, "test")
+    whole = decide(policy, agent, case.request, counters=counters, approvals=approvals).to_json()
+    got = {}
+    for key in case.expect:
+        value = whole.get(key)
+        got[key] = sorted(value, key=str) if isinstance(value, list) else value
     wrong = [key for key in case.expect if got[key] != case.expect[key]]
     return Outcome(case, got, wrong, whole.get("message"))
 
@@ -141,17 +144,34 @@ class Coverage:
             self._wanted[form["id"]] = {}
             self._seen[form["id"]] = set()
             self._applied[form["id"]] = 0
+        for form in policy.form.get("limits", ()):
+            self._wanted[form["id"]] = {("exceeded", "true"): "the limit"}
+            self._seen[form["id"]] = set()
+            self._applied[form["id"]] = 0
         for tool in policy.tools.values():
-            for rule in policy.rules_for(tool):
-                for key, test in _tests(rule.tests):
+            limits = policy.limits(tool) if policy.limited else []
+            for each in (*policy.rules_for(tool), *(limit.rule for limit in limits)):
+                for key, test in _tests(each.tests):
                     for result in _possible(test, tool):
-                        self._wanted[rule.id][(key, result)] = f"{test.path} {test.op}"
+                        self._wanted[each.id][(key, result)] = f"{test.path} {test.op}"
 
-    def add(self, registry: Registry, request: Request) -> None:
-        """Count what one request shows of every rule of its tool."""
-        for row in explain(self._policy, registry.find(request.agent), request):
+    def add(self, registry: Registry, case: Case) -> None:
+        """Count what one case shows of every rule and limit of its tool."""
+        agent, request = registry.find(case.request.agent), case.request
+        for row in explain(self._policy, agent, request):
             self._applied[row["rule"]] += row["applies"]
             self._seen[row["rule"]].update(_shown(row["conditions"]))
+        if not self._policy.limited:
+            return
+        for row in explain_limits(self._policy, agent, request):
+            self._applied[row["rule"]] += row["applies"]
+            self._seen[row["rule"]].update(_shown(row["conditions"]))
+        counters, _ = play(self._policy, registry, case.before)
+        approvals = dict.fromkeys(case.approved, "test")
+        decision = decide(self._policy, agent, request, counters=counters, approvals=approvals)
+        if decision.reason == "limit_exceeded":
+            for name in decision.rules:
+                self._seen[name].add(("exceeded", "true"))
 
     def rows(self) -> list[dict[str, Any]]:
         """For each rule: how often it applied, outcomes covered and in all, and those that no case has brought about."""
@@ -200,10 +220,4 @@ def _required(path: str, tool: Tool) -> bool:
         return True
     if path == "agent.groups":
         return False
-    head, *rest = path.removeprefix("args.").split(".")
-    found = tool.args.get(head) if path.startswith("args.") else None
-    while found is not None and not found[1]:
-        if not rest:
-            return found[0].item is None  # an empty list counts as absent
-        found = (found[0].fields or {}).get(rest.pop(0))
-    return False
+    return path.startswith("args.") and tool.requires(path[5:])

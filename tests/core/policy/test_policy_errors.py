@@ -17,6 +17,14 @@ K = "nhictl_policy: 1\ntools: {t: {args: {n: number}}, u: {}}\nclasses: {k: {too
 RAIL = "class: k, approved_by: a, expires: 2026-12-31, "
 T_RULE = RULE + "    match: {tools: [t]}\n    when:\n"  # the next line is line 10
 
+T = """nhictl_policy: 1
+tools:
+  t: {args: {n: number, c: string}, cost: {amount: args.n, currency: EUR}}
+  w: {}
+"""
+L = T + "limits:\n  - "
+SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
+P = "nhictl_policy: 1\ntools: {t: {}}\nclasses: {k: {tools: [t], impact: high}, m: {tools: [t]}}\napprovers:\n  - "
 CASES: list[tuple[str, str, str, int, int]] = [
     # the document
     ("not a mapping", "- a\n", "a policy must be a mapping", 1, 1),
@@ -31,10 +39,61 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("empty rules", HEAD + "rules: []\n", "`rules` must not be empty", 5, 8),
     ("rules as mapping", HEAD + "rules: {a: 1}\n", "`rules` must be a list", 5, 8),
     # not yet
-    *[(key, HEAD + f"{key}: {{}}\n", f"`{key}` is not supported yet", 5, 1)
-      for key in ("limits", "openers", "approvers", "assertions")],
-    ("cost", "nhictl_policy: 1\ntools:\n  t: {args: {n: number}, cost: {amount: args.n}}\n",
-     "`cost` is not supported yet", 3, 26),
+    ("assertions", HEAD + "assertions: {}\n", "`assertions` is not supported yet", 5, 1),
+    # costs and limits
+    ("cost without currency", T + "  v: {args: {n: number}, cost: {amount: args.n}}\n", "lacks `currency`", 5, 32),
+    ("cost of nothing", T + "  v: {cost: {amount: args.n, currency: EUR}}\n", "`args.n` is no number argument", 5, 22),
+    ("cost of a text", T + "  v: {args: {n: string}, cost: {amount: args.n, currency: EUR}}\n", "no number argument", 5, 41),
+    ("cost left out", T + "  v: {args: {n: {type: number, optional: true}}, cost: {amount: args.n, currency: EUR}}\n",
+     "`args.n` is optional", 5, 65),
+    ("cost below nothing", T + "  v: {cost: {amount: -1, currency: EUR}}\n", "a cost is not negative", 5, 22),
+    ("cost in a number", T + "  v: {args: {n: number}, cost: {amount: 1, currency: args.n}}\n", "no string argument", 5, 54),
+    ("limit of nothing", L + "{id: A, per: task}\n", "a limit counts nothing", 6, 5),
+    ("limit for nobody", L + "{id: A, calls: 1}\n", "a limit lacks `per`", 6, 5),
+    ("limit per moon", L + "{id: A, per: moon, calls: 1}\n", "`per` must be one of task, agent", 6, 18),
+    ("limit twice", L + "{id: A, per: task, calls: 1}\n  - {id: A, per: task, calls: 1}\n", "duplicate limit `A`", 7, 10),
+    ("limit named as a rule", L + "{id: A, per: task, calls: 1}\nrules: [{id: A, effect: permit}]\n",
+     "is the id of a rule", 6, 10),
+    ("limit of text", L + "{id: A, per: task, calls: '1'}\n", "`calls` must be a whole number", 6, 31),
+    ("limit below nothing", L + "{id: A, per: task, bytes_out: -1}\n", "`bytes_out` must be a whole number", 6, 35),
+    ("limit of a flag", L + "{id: A, per: task, calls: true}\n", "`calls` must be a whole number", 6, 31),
+    ("limit of unpriced tools", L + "{id: A, per: task, match: {tools: [w]}, spend: {unit: EUR, max: 1}}\n",
+     "none of the tools it matches has a `cost`", 6, 52),
+    ("limit in another unit", L + "{id: A, per: task, spend: {unit: USD, max: 1}}\n",
+     "costs EUR, which USD cannot count", 6, 38),
+    ("limit of quoted money", L + "{id: A, per: task, spend: {unit: EUR, max: '1'}}\n", "`max` must be a number", 6, 48),
+    ("limit of negative money", L + "{id: A, per: task, spend: {unit: EUR, max: -1}}\n", "must not be negative", 6, 48),
+    ("limit by clock", L + "{id: A, per: task, calls: 1, window: 24:00}\n", "`window`: not a duration", 6, 42),
+    ("limit by number", L + "{id: A, per: task, calls: 1, window: 60}\n", "`window` must be a string", 6, 42),
+    ("limit for an age", L + "{id: A, per: task, calls: 1, window: 999d}\n", "`window` is 1s to 366d", 6, 42),
+    ("limit on no tool", L + "{id: A, per: task, calls: 1, match: {tools: [x]}}\n", "no declared tool is called `x`", 6, 50),
+    ("limit on no class", L + "{id: A, per: task, calls: 1, match: {classes: [x]}}\n", "no class is called `x`", 6, 52),
+    ("limit on no argument", L + "{id: A, per: task, calls: 1, when: {args.q: {eq: 1}}}\n", "declares no argument `q`", 6, 41),
+    ("limits as mapping", T + "limits: {A: {per: task}}\n", "`limits` must be a list", 5, 9),
+    # people
+    ("opener by name", T + "openers: [{uid: [root]}]\n", "a user id is a whole number", 5, 18),
+    ("opener nobody", T + "openers: [{agents: [a]}]\n", "an opener lacks `uid`", 5, 11),
+    ("opener of no argument", T + "openers: [{uid: [1], scope: ['t?args.q<=1']}]\n", "column 3", 5, 30),
+    ("opener of text for number", T + "openers: [{uid: [1], scope: ['t?args.n<=x']}]\n", "is not a number", 5, 30),
+    ("opener twice", T + "openers: [{uid: [1]}, {uid: [1]}]\n", "stands here twice", 5, 23),
+    ("approver without proof", P + "{name: a, classes: [k]}\n", "neither `key` nor `uid`", 5, 5),
+    ("approver of nothing", P + "{name: a, uid: [1]}\n", "may approve nothing", 5, 5),
+    ("approver of no class", P + "{name: a, uid: [1], classes: [x]}\n", "no class is called `x`", 5, 35),
+    ("approver without a key", P + "{name: a, uid: [1], classes: [k]}\n",
+     "is high-impact, and approver `a` has no `key`", 5, 35),
+    ("approver without impact", P + "{name: a, uid: [1], classes: [m]}\n",
+     "is high-impact, and approver `a` has no `key`", 5, 35),
+    ("approver of the world", P + "{name: a, uid: [1], acts: [world]}\n", "`world` is nothing to approve", 5, 32),
+    ("approver by private key", P + "{name: a, acts: [redact], key: '-----BEGIN OPENSSH PRIVATE KEY-----'}\n",
+     "is a private one", 5, 36),
+    ("approver by RSA", P + "{name: a, acts: [redact], key: ssh-rsa AAAA}\n", "is no `ssh-ed25519` line", 5, 36),
+    ("approver by a broken key", P + "{name: a, acts: [redact], key: ssh-ed25519 AAAA}\n", "is no Ed25519 key", 5, 36),
+    ("approver by small order", P + "{name: a, acts: [redact], key: {kty: OKP, crv: Ed25519, x: " + "A" * 43 + "}}\n",
+     "the key", 5, 36),
+    ("two of one key", P + f"{{name: a, acts: [redact], key: {SSH}}}\n  - {{name: b, acts: [redact], key: {SSH}}}\n",
+     "`b` and `a` have the same key", 6, 36),
+    ("approver twice", P + "{name: a, uid: [1], acts: [redact]}\n  - {name: a, uid: [2], acts: [redact]}\n",
+     "duplicate approver `a`", 6, 12),
     # classes and guardrails
     ("unknown class", RULE + "    match: {classes: [a]}\n", "no class is called `a`", 8, 23),
     ("class of other tools", K + "rules: [{id: A, effect: permit, match: {classes: [k], tools: [u]}}]\n",

@@ -72,7 +72,7 @@ def test_a_case_passes_exactly_if_all_that_it_expects_is_so(
 def missing(*cases: dict[str, Any]) -> set[tuple[str, str, str]]:
     coverage = Coverage(POLICY)
     for one in parse_suite("t", suite(*cases)).cases:
-        coverage.add(REGISTRY, one.request)
+        coverage.add(REGISTRY, one)
     rows = coverage.rows()
     assert all(row["total"] - row["covered"] == len(row["missing"]) for row in rows)
     return {(row["rule"], each["condition"], each["outcome"]) for row in rows for each in row["missing"]}
@@ -100,7 +100,7 @@ def test_alternatives_count_one_by_one_and_absent_ok_is_never_unknown() -> None:
     policy = make_policy([{"id": "A", "match": {"tools": ["pay.send"]}, "when": when}])
     coverage = Coverage(policy)
     assert coverage.rows()[0]["total"] == 1 + 2 + 2
-    coverage.add(REGISTRY, parse_suite("t", suite(case())).cases[0].request)
+    coverage.add(REGISTRY, parse_suite("t", suite(case())).cases[0])
     assert {(m["condition"], m["outcome"]) for m in coverage.rows()[0]["missing"]} == {
         ("args.amount eq", "true"), ("args.memo eq", "false"),
     }  # fmt: skip
@@ -141,3 +141,63 @@ def test_mistakes_are_refused_with_their_place(data: bytes, why: str) -> None:
     assert why in caught.value.message
     assert caught.value.details["file"] == "t.yaml"
     assert caught.value.details["line"] >= 1
+
+
+LIMITED = make_policy(
+    [{"id": "A"}],
+    limits=[{"id": "L", "match": {"tools": ["pay.send"]}, "per": "agent", "window": "1h", "calls": 2, "bytes_out": 10}],
+    classes={"k": {"tools": ["crm.read"], "requires": "approval"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ({"before": [{"times": 1}]}, []),
+        ({"before": [{"times": 2}]}, ["decision"]),
+        ({"before": [{"times": 2, "ago": "60m"}]}, []),
+        ({"before": [{"times": 2, "ago": "59m"}]}, ["decision"]),
+        ({"before": [{"times": 2, "result": {"executed": False}}]}, []),
+        ({"before": [{"result": {"bytes_out": 10}}]}, ["decision"]),
+        ({"before": [{}, {}, {}]}, ["before"]),  # the third is denied itself
+        ({"before": [{"tool": "crm.read", "args": {"query": "q"}, "resource": "s3://a/b"}]}, ["before"]),
+        ({"before": [{"tool": "crm.read", "args": {"query": "q"}, "resource": "s3://a/b", "approved": ["k"]}]}, []),
+    ],
+)
+def test_calls_made_before(more: dict[str, Any], wrong: list[str]) -> None:
+    (one,) = parse_suite("t", suite({**case(), **more})).cases
+    outcome = run_case(LIMITED, REGISTRY, one)
+    assert outcome.wrong == wrong, outcome
+    assert (outcome.message is None) is (not wrong)
+
+
+def test_a_limit_is_covered_when_it_was_counted_and_exceeded() -> None:
+    coverage = Coverage(LIMITED)
+    (one,) = parse_suite("t", suite(case())).cases
+    coverage.add(REGISTRY, one)
+    row = next(row for row in coverage.rows() if row["rule"] == "L")
+    assert (row["applied"], row["missing"]) == (1, [{"condition": "the limit", "outcome": "true"}])
+    (full,) = parse_suite("t", suite({**case(), "before": [{"times": 2}]})).cases
+    coverage.add(REGISTRY, full)
+    assert [row["missing"] for row in coverage.rows() if row["rule"] == "L"] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ([], "`before` must not be empty"),
+        ([{"times": 0}], "`times` must be 1 to 10000"),
+        ([{"times": True}], "`times` must be 1 to 10000"),
+        ([{"ago": "yesterday"}], "not a duration"),
+        ([{"at": "now"}], "unknown key `at`"),
+        ([{"args": [1]}], "`args` must be a mapping"),
+        ([{"result": {"bytes_out": -1}}], "`bytes_out` must be a whole number"),
+        ([{"result": {"spend": -1}}], "a cost is not negative"),
+        ([{"result": {"ok": True}}], "unknown key `ok`"),
+    ],
+)
+def test_mistakes_in_calls_made_before(before: list[Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_suite("t", suite({**case(), "before": before}))
+    assert message in caught.value.message
+    assert caught.value.details["line"] == 1

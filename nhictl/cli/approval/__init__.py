@@ -1,0 +1,1 @@
+"""Verbs on calls that wait for a human."""
