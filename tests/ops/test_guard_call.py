@@ -140,7 +140,7 @@ def test_a_task_knows_nothing_of_a_token_and_lets_nobody_claim_it(
         seen.append(request)
         return decide(policy, agent, request, *more)
 
-    monkeypatch.setattr("nhictl.ops.verify_token.decide", spy)
+    monkeypatch.setattr("nhictl.ops.call_decision.decide", spy)
     begin(house, by_task(authority), CALL._replace(context={"token.ttl_s": 1}))
     assert seen[0].token == {}
 
