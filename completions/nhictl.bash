@@ -68,7 +68,7 @@ _nhictl_options() { # all options of a verb
         'approval list') words='--task --waiting --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'approval deny') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'approval deny') words='--reason --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -153,6 +153,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'approval list':--task | 'approval list':--at) kind=text ;;
         'approval grant':--key | 'approval grant':--key-passphrase-file | 'approval grant':--signature) kind=file ;;
         'approval deny':--reason) kind=text ;;
+        'approval deny':--key | 'approval deny':--key-passphrase-file) kind=file ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;

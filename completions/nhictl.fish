@@ -320,6 +320,8 @@ complete -c nhictl -n '__nhictl_at 2 approval grant' -l key-passphrase-file -r -
 complete -c nhictl -n '__nhictl_at 2 approval grant' -l signature -r -F -d 'a signature that was made elsewhere; see show'
 complete -c nhictl -n '__nhictl_at 2 approval grant' -l yes -d 'do not ask on a terminal'
 complete -c nhictl -n '__nhictl_at 2 approval deny' -l reason -x -d 'why; sealed beside the record'
+complete -c nhictl -n '__nhictl_at 2 approval deny' -l key -r -F -d 'sign with this private key: OpenSSH or PEM, Ed25519 or P-256'
+complete -c nhictl -n '__nhictl_at 2 approval deny' -l key-passphrase-file -r -F -d 'where the key\'s passphrase is; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F

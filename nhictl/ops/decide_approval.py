@@ -103,19 +103,34 @@ def grant(house: House, shown: Shown, signer: Signer | None) -> tuple[dict[str, 
     return answer, head
 
 
-def deny(house: House, name: str, reason: str | None) -> tuple[dict[str, Any], Head]:
-    """Say no. Also takes back a yes that was not used yet; ConflictError (5) if it was used, denied or has expired."""
+def deny(house: House, name: str, reason: str | None, signer: Signer | None = None) -> tuple[dict[str, Any], Head]:
+    """Say no. Also takes back a yes that was not used yet; ConflictError (5) if it was used, denied or has expired.
+
+    It takes no key, as it grants nothing; with one it is recorded whose no it was, RefusedError (1) if it is nobody's.
+    """
 
     def decide(act: Act) -> dict[str, Any]:
         row = approvals.find(act.house, name)
         if (state := approvals.state(row, act.now_us)) not in ("requested", "granted"):
             raise ConflictError(f"access request `{name}` is {state}", code=f"request_{state}")
-        sealed = {"reason": reason} if reason else None
-        seq = _record(act, "approval.denied", row, {"request": row.name}, sealed)
+        ext: dict[str, Any] = {"request": row.name}
+        if signer is not None:
+            ext |= _whose_no(act, row, signer)
+        seq = _record(act, "approval.denied", row, ext, {"reason": reason} if reason else None)
         table.deny(act.db, row.id, seq)
         return approvals.to_json(act.house, approvals.find(act.house, name), act.now_us)
 
     return transact(house, decide, grants=False)
+
+
+def _whose_no(act: Act, row: table.ApprovalRow, signer: Signer) -> dict[str, Any]:
+    policy, text = policies.active(act.house), people.statement(act, "deny", {"request": row.name})
+    signature = signer(text)
+    approvers = policy.form.get("approvers", {}) if policy is not None else {}
+    name = people.signed_by(act.house, approvers, text, signature)
+    if name is None:
+        raise RefusedError("the key is that of no approver", code="approver_unknown")
+    return {"approver": name, "signature": signature.decode()}
 
 
 def _waiting(act: Act, shown: Shown) -> table.ApprovalRow:

@@ -79,7 +79,7 @@ def may(
 
     Where the policy in force names approvers for it, one of them has to be at the keyboard or sign; else it is the
     home's owner's. Never from inside a run. What comes back belongs into the record, under `ext`: `{"by": "owner"}`, or
-    who it was and the signature over `{nhictl_act, chain, size, act, about}`.
+    who it was and the signature over `statement`. Whoever asks records a refusal with `refused`, so that it is not undone.
     """
     if (task := inside_run(house)) is not None:
         raise RefusedError(f"not from inside a run (task `{task}`)", code="inside_run")
@@ -91,12 +91,10 @@ def may(
     }
     if not named:
         return {"by": "owner"}
-    statement = content.canonical(
-        {"nhictl_act": 1, "chain": house.meta["chain"], "size": act.seq, "act": what, "about": about or {}}
-    )
+    text = statement(act, what, about or {})
     if signer is not None:
-        signature = signer(statement)
-        name = signed_by(house, named, statement, signature)
+        signature = signer(text)
+        name = signed_by(house, named, text, signature)
         if name is None:
             raise RefusedError(f"the key is that of nobody who may {words(what)}", code="approver_unknown")
         return {"by": "approver", "approver": name, "signature": signature.decode()}
@@ -108,6 +106,13 @@ def may(
         f"uid {who.uid} is none of the approvers who may {words(what)}: {', '.join(sorted(named))}",
         code="approver_required", hint="sign with --key FILE" if any(one["key"] for one in named.values()) else None,
     )  # fmt: skip
+
+
+def statement(act: Act, what: str, about: dict[str, Any]) -> bytes:
+    """What somebody signs who does something now: good for this act alone, as it names the number of its record."""
+    return content.canonical(
+        {"nhictl_act": 1, "chain": act.house.meta["chain"], "size": act.seq, "act": what, "about": about}
+    )
 
 
 def words(what: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from nhictl.core.identity import approver_key
-from tests.cli.cli_help import Program, check_error
+from tests.cli.cli_help import AUDIENCE, Program, check_error
+from tests.harness import ROOT
 
 POLICY = """\
 nhictl_policy: 1
@@ -110,6 +113,43 @@ def test_no_without_a_key_and_then_never(bank: Bank) -> None:
     assert bank.wanted(900) == request
     late = bank.program("approval", "grant", request, "--key", "cfo.pem")
     assert (late.code, late.err.splitlines()[-1]) == (5, f"nhictl: access request `{request}` is denied")
+
+
+def test_nobody_says_yes_from_inside_a_run_whatever_the_environment_says(bank: Bank) -> None:
+    request = bank.wanted(900)
+    grant = f"env -u NHICTL_TASK {sys.executable} -m nhictl approval grant {request} --key cfo.pem --json"
+    run = (
+        "run",
+        "--agent",
+        "report-bot",
+        "--intent",
+        "report",
+        "--purpose",
+        "p",
+        "--allow",
+        "pay.send",
+        "--audience",
+        AUDIENCE,
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "nhictl", *run, "--", "sh", "-c", grant], cwd=bank.program.folder, capture_output=True,
+        text=True, env=os.environ | {"NHICTL_HOME": str(bank.program.home), "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert check_error(done.stderr.splitlines()[-1] + "\n", "inside_run")
+    assert bank.program.ok("approval", "list")["items"][0]["state"] == "requested"
+    assert bank.program("approval", "grant", request, "--key", "cfo.pem").code == 0
+
+
+def test_a_run_takes_an_opener(bank: Bank) -> None:
+    bank.program.ok(
+        "policy", "activate", bank.program.write("p.yaml", "nhictl_policy: 1\nopeners: [{uid: [4294967294]}]\n")
+    )
+    order = ("--agent", "report-bot", "--intent", "report", "--purpose", "p", "--allow", "pay.send")
+    done = bank.program("run", *order, "--audience", AUDIENCE, "--json", "--", "true")
+    assert (done.code, check_error(done.err, "opener_not_listed")["hint"]) == (125, None)
+    opened = bank.program("task", "open", *order, "--json")
+    assert (opened.code, opened.out, check_error(opened.err)["code"]) == (1, "", "opener_not_listed")
 
 
 def test_a_freeze_is_lifted_by_its_approver(bank: Bank) -> None:

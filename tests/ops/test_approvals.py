@@ -316,6 +316,15 @@ def test_what_was_decided_stays_decided(desk: Treasury) -> None:
     assert shown.row.name == request
 
 
+def test_whose_no_it_was(desk: Treasury) -> None:
+    request = desk.wanted()
+    with pytest.raises(RefusedError):
+        decide_approval.deny(desk.house, request, None, lambda text: approver_key.sign(STRANGER, text).encode())
+    assert desk.state(request) == "requested"
+    decide_approval.deny(desk.house, request, None, lambda text: approver_key.sign(CISO, text).encode())
+    assert newest(desk, "approval.denied")["ext"]["approver"] == "ciso"
+
+
 def test_a_policy_that_was_replaced_approves_nothing(desk: Treasury) -> None:
     request = desk.wanted()
     desk.activate(policy(owner="other"))

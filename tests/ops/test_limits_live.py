@@ -171,6 +171,34 @@ def _reserve(charges: list[Charge], act: Act) -> int:
     return act.record("token.used")
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_dry_run_is_never_more_lenient_than_the_live_path(authority: Authority, seed: int) -> None:
+    rng = random.Random(seed)
+    rules = [
+        {"id": "A", "match": {"tools": ["pay.*"]}, "per": "task", "calls": 6, "spend": {"unit": "EUR", "max": 900}},
+        {
+            "id": "B",
+            "match": {"classes": ["money"]},
+            "per": "agent",
+            "window": "1m",
+            "spend": {"unit": "EUR", "max": 700},
+        },
+        {"id": "C", "when": {"args.amount": {"gt": 100}}, "match": {"tools": ["pay.*"]}, "per": "instance", "calls": 3},
+        {"id": "D", "per": "all", "window": "10s", "calls": 4},
+    ]
+    with treasury(authority, limits=rules) as desk:
+        tokens = {task: desk.issue(task) for task in (desk.task, desk.open(), desk.open("other-bot"))}
+        seen = Bag[str]()
+        for _ in range(60):
+            desk.clock.advance(rng.choice([0, 1, 5]))
+            task, amount = rng.choice(list(tokens)), rng.choice([0, 50, 250, 499, 501])
+            asked, plain = desk.dry(amount, task), desk.plain(amount, tokens[task]).reason
+            live = desk.call(amount, tokens[task])
+            assert (asked.replace("permitted", "valid"), plain) == (live, live)
+            seen[live] += 1
+        assert min(seen["valid"], seen["limit_exceeded"], seen["approval_required"]) > 3, seen
+
+
 RACE = """
 import json, os, sys
 from pathlib import Path
