@@ -69,7 +69,7 @@ def command(
     certificate takes --client-cert. With --offline no home is needed: a revocation is seen through a status list only, as of
     that list's moment. Profile generic is for other issuers' tokens, and goes with --offline.
     A line of --batch is {"token", "audience", "tool", "args", "resource", "context", "at", "profile", "consume", "dpop_proof",
-    "htm", "htu", "client_cert", "offline", "jwks", "issuer", "status_list", "max_stale"}; keys, lists and certificates stand in it.
+    "htm", "htu", "client_cert", "offline", "jwks", "issuer", "status_list", "max_stale"}, with keys and certificates inside.
 
     Example: nhictl token verify --audience https://api.example.org --tool reports.read --arg limit=10 <token
     """
