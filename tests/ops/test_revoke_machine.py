@@ -313,6 +313,10 @@ class Revocations(RuleBasedStateMachine):
                 if text not in spent:
                     asked = question(text, tool=None, args=None, resource=None, at_us=at)
                     assert verify(self.house, asked).reason == reason, at
+            for token in self.model.tokens:
+                if token.text not in said:  # it was issued later: no question about then may find it
+                    before = question(token.text, tool=None, args=None, resource=None, at_us=at)
+                    assert not verify(self.house, before).valid, at
         opener = Opener(self.house)
         fold = Fold((line for _, line in log.lines(self.house.db)), opener.content)
         assert fold.counted == {seq: len(fold.hit[seq]) for seq in fold.counted}

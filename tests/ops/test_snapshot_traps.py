@@ -73,7 +73,7 @@ def test_a_database_put_back_from_yesterday(home: House, tmp_path: Path) -> None
     for token in (early, late):
         for check in (verify, consume):
             with pytest.raises(UnsafeError) as caught:
-                check(back, question(token.token, **ALONE))  # type: ignore[operator]
+                check(back, question(token.token, **ALONE))
             assert (caught.value.code, caught.value.exit) == ("store_rolled_back", 6)
     accept(back)
     assert reason(back, early.token) == "token_revoked", (

@@ -41,6 +41,15 @@ def revoked(**selector: Any) -> Callable[[Case], None]:
     return carry_out
 
 
+def frozen(kind: str, value: str) -> Callable[[Case], None]:
+    """Freeze somebody."""
+
+    def carry_out(case: Case) -> None:
+        freeze(case.house, kind, value, "x")
+
+    return carry_out
+
+
 def sql(statement: str, *values: Any) -> Callable[[Case], None]:
     """Change the store; a callable value is asked with the case."""
     return lambda case: case.sql(statement, *(v(case) if callable(v) else v for v in values))
@@ -93,8 +102,8 @@ STATE: Final[list[Vector]] = [
     Vector("no use left", sql(_USES, 0, _jti), 18, "uses_exhausted", "uses"),
     Vector("the task is closed", task_is("closed"), 19, "task_closed", "task cut"),
     Vector("the task is killed", task_is("killed"), 19, "task_killed", "task cut"),
-    Vector("the agent is frozen", lambda c: freeze(c.house, "agent", "report-bot", "x"), 19, "frozen", "task cut"),
-    Vector("all are frozen", lambda c: freeze(c.house, "all", "", "x"), 19, "frozen", "task cut"),
+    Vector("the agent is frozen", frozen("agent", "report-bot"), 19, "frozen", "task cut"),
+    Vector("all are frozen", frozen("all", ""), 19, "frozen", "task cut"),
     Vector("the task's process is gone", sql(_GONE, lambda c: c.authority.task), 19, "lease_lost", "task cut"),
     Vector("the task is past its deadline", sql(_LATE, lambda c: c.clock.now_us), 19, "task_closed", "task"),
     Vector("a tool beyond the scope", asked(tool="mail.send", **_PLAIN), 19, "authz_insufficient", "call"),
