@@ -55,7 +55,12 @@ def _before(house: House, host: Host, event: Event, audience: str | None) -> Sai
     if made.allowed:
         return Said(answer(host, "allow", f"nhictl: permitted, record {made.seq}"))
     why = f": {made.message}" if made.message else ""
-    return Said(answer(host, "deny", f"nhictl: {made.reason}{why} (record {made.seq})"))
+    how = (
+        f"; an approver can let this very call through once: nhictl approval grant {made.request}"
+        if made.request
+        else ""
+    )
+    return Said(answer(host, "deny", f"nhictl: {made.reason}{why} (record {made.seq}){how}"))
 
 
 def _after(house: House, host: Host, event: Event) -> Said:

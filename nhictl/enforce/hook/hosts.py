@@ -2,7 +2,10 @@
 
 Both block on exit 2 with a reason on standard error, and let the call run on any other status but 0: 2 is the one way to
 fail. At exit 0 both read JSON; Codex takes nothing but a denial there (`allow` and `ask` are reported as errors and the
-call runs), so silence is how it is told to go on, and what needs approval is denied with the number to approve.
+call runs), so silence is how it is told to go on.
+
+A call that needs an approval is denied with the number to approve, and not put to whoever sits at the host (`ask`): that
+person runs as the agent does, so that a yes would be the requester's own, with no approver's name or signature to it.
 """
 
 from __future__ import annotations
@@ -14,23 +17,17 @@ BLOCK: Final = 2
 
 
 class Host(NamedTuple):
-    """A coding agent: its name on the command line, and whether it can be told `allow` and `ask` in so many words."""
+    """A coding agent: its name on the command line, and whether it can be told `allow` in so many words."""
 
     name: str
     says_allow: bool
-    can_ask: bool
 
 
-HOSTS: Final = {
-    "claude-code": Host("claude-code", says_allow=True, can_ask=True),
-    "codex": Host("codex", says_allow=False, can_ask=False),
-}
+HOSTS: Final = {"claude-code": Host("claude-code", says_allow=True), "codex": Host("codex", says_allow=False)}
 
 
 def answer(host: Host, decision: str, reason: str) -> dict[str, Any] | None:
-    """What the host is to read at exit 0: `decision` is `allow`, `deny` or `ask`; None for nothing at all."""
-    if decision == "ask" and not host.can_ask:
-        decision = "deny"
+    """What the host is to read at exit 0: `decision` is `allow` or `deny`; None for nothing at all."""
     if decision == "allow" and not host.says_allow:
         return None
     said = {"hookEventName": "PreToolUse", "permissionDecision": decision, "permissionDecisionReason": reason}

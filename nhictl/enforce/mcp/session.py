@@ -120,17 +120,22 @@ class Session:
             answers.append(self._refusal(one.raw["id"], name, e.code, str(e), None))
             return False
         if not answer.allowed:
-            answers.append(self._refusal(one.raw["id"], name, answer.reason, answer.message, answer.seq))
+            answers.append(self._refusal(one.raw["id"], name, answer.reason, answer.message, answer))
             return False
         self._calls[one.id] = Held(answer, one.raw["id"])
         return True
 
-    def _refusal(self, ident: Any, tool: str, reason: str, why: str, record: int | None) -> dict[str, Any]:
+    def _refusal(self, ident: Any, tool: str, reason: str, why: str, made: Answer | None) -> dict[str, Any]:
         """How a client is told that a call was not made: as the tool's own error, which models read and act upon, or as one of
         the protocol (MCP "Error Handling" has both).
         """
         text = f"nhictl: {tool[:100]} is denied: {reason}" + (f": {why}" if why else "")
-        known = {"nhictl/reason": reason} | ({"nhictl/record": record} if record is not None else {})
+        known: dict[str, Any] = {"nhictl/reason": reason}
+        if made is not None:
+            known["nhictl/record"] = made.seq
+            if made.request is not None:
+                text += f"; an approver can let this very call through once: nhictl approval grant {made.request}"
+                known["nhictl/request"] = made.request
         if self._errors:
             return rpc.error(ident, rpc.INVALID_PARAMS, text, known)
         result = {"content": [{"type": "text", "text": text}], "isError": True, "_meta": known}
