@@ -156,7 +156,7 @@ def judged(case: Foreign, token: bytes, kind: str) -> None:
     st.sampled_from(KINDS),
 )
 def test_any_bytes_get_an_answer(hostile: bytes, kind: str) -> None:
-    judged(Foreign(), hostile, kind)
+    judged(Foreign("ES256"), hostile, kind)
 
 
 @quick
@@ -188,7 +188,7 @@ def _filled(size: int) -> str:
 @pytest.mark.parametrize(
     ("name", "size", "said"),
     [
-        ("a bomb of 256 MiB", 1 << 28, "inflates to more than"),
+        ("a bomb of 64 MiB", 1 << 26, "inflates to more than"),
         ("a byte too many", (4 << 20) + 1, "inflates to more than"),
     ],
 )
