@@ -83,8 +83,10 @@ def of_item(item: dict[str, Any]) -> Done | None:
                     _status(item.get("status")) or "ok", item.get("agents_states"), None, None)  # fmt: skip
     if kind in ("WebSearch", "Extension"):
         tool = "web_search" if kind == "WebSearch" or "query" in item else item.get("kind")
-        return Done(identity, tool if isinstance(tool, str) else None, item.get("action") or {"query": item.get("query")},
-                    _status(item.get("status")) or "ok", item.get("results"), None, kept(item, "type", "id", "action", "results"))  # fmt: skip
+        args = item.get("action") or {"query": item.get("query")}
+        more = kept(item, "type", "id", "action", "results")
+        outcome = _status(item.get("status")) or "ok"
+        return Done(identity, tool if isinstance(tool, str) else None, args, outcome, item.get("results"), None, more)
     if kind == "ImageView":
         return Done(identity, "view_image", {"path": item.get("path")}, "ok", None, None, None)
     if kind == "ImageGeneration":
@@ -151,8 +153,8 @@ def _command(identity: Any, said: dict[str, Any], *, ended: bool) -> Done:
     result = said.get("aggregated_output") or said.get("stdout") or said.get("formatted_output")
     if result is None and ended and "aggregated_output" in said:
         result = said["aggregated_output"]
-    return Done(identity, "shell", args, outcome, result, said.get("stderr") or None,
-                kept(said, "type", "id", "call_id", "command", "cwd", "aggregated_output", "stdout", "formatted_output"))  # fmt: skip
+    more = kept(said, "type", "id", "call_id", "command", "cwd", "aggregated_output", "stdout", "formatted_output")
+    return Done(identity, "shell", args, outcome, result, said.get("stderr") or None, more)
 
 
 def _mcp_event(identity: Any, said: dict[str, Any], *, ended: bool) -> Done:
@@ -186,8 +188,9 @@ def _dynamic(identity: Any, said: dict[str, Any], *, ended: bool) -> Done:
     if ended:
         success = said.get("success")
         outcome = "error" if success is False or said.get("error") else _status(said.get("status")) or "ok"
-    return Done(identity, said.get("tool"), decoded(said.get("arguments")), outcome, said.get("content_items"),
-                said.get("error"), kept(said, "type", "id", "call_id", "callId", "tool", "arguments", "content_items", "error"))  # fmt: skip
+    more = kept(said, "type", "id", "call_id", "callId", "tool", "arguments", "content_items", "error")
+    tool, args = said.get("tool"), decoded(said.get("arguments"))
+    return Done(identity, tool, args, outcome, said.get("content_items"), said.get("error"), more)
 
 
 def _mcp_name(said: dict[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.replay.event import Event
 from nhictl.formats.elements import Element, Elements
@@ -21,7 +21,7 @@ MAX_DOCUMENT: Final = 128 << 20
 class DocumentReading(Reading):
     """Records are the elements of the lists called `lists`, or of a text that is a list; else a record a line."""
 
-    lists: ClassVar[tuple[str, ...]]
+    lists: tuple[str, ...]
 
     def events(self, chunks: Iterable[bytes]) -> Iterator[Event]:
         """Read the file as one JSON text, or as lines where its first line is a whole one."""
@@ -58,7 +58,7 @@ class DocumentReading(Reading):
                 self.element(name, Element(element, self.place.offset, self.place.length))
         self.rest({name: member for name, member in value.items() if name not in names})
 
-    def element(self, name: str, element: Element) -> None:
+    def element(self, name: str, element: Element) -> None:  # noqa: ARG002 - others ask for it
         """Take one element of the list called `name`."""
         if element.why is not None:
             self.fail(element.why, element.raw)

@@ -53,7 +53,7 @@ class Generic(DocumentReading):
     """A file read by a map."""
 
     format = "generic"
-    lists = ()
+    lists: tuple[str, ...] = ()
 
     def __init__(self, run: str, file: str, digest: Callable[[], str | None], mapping: bytes | None) -> None:
         if mapping is None:
@@ -62,7 +62,7 @@ class Generic(DocumentReading):
         super().__init__(run, file, digest)
         self.file_run = run
         self.window.by_time = self.map.by_time
-        self.lists = self.map.lists  # type: ignore[misc]
+        self.lists = self.map.lists
 
     def record(self, value: dict[str, Any]) -> None:
         """Take one record by the first rule that fits it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 from nhictl.core.policy import reading
 from nhictl.core.policy.yaml_events import read_yaml
@@ -98,13 +98,13 @@ def _rule(node: Node, common: dict[str, Field]) -> Rule:
     if kind == "tool.called" and "tool" not in fields:
         raise node.error("a rule for calls has to say where `tool` is")
     when = tuple(_condition(path, one) for path, one in _pairs(found["when"])) if "when" in found else ()
-    used = {path[0] for path, _ in when} | {field.path[0] for field in fields.values() if _whole(field)}
+    used = {path[0] for path, _ in when} | {field.path[0] for field in fields.values() if _whole(field.path)}
     return Rule(when, kind, fields, frozenset(used))
 
 
-def _whole(field: Field) -> bool:
-    """Whether a field takes all of a top-level member; of another the rest is still to be kept."""
-    return field.path is not None and len(field.path) == 1
+def _whole(path: Path | None) -> TypeGuard[Path]:
+    """Whether a path takes all of a top-level member; of another the rest is still to be kept."""
+    return path is not None and len(path) == 1
 
 
 def _pairs(node: Node) -> list[tuple[str, Node]]:

@@ -62,7 +62,9 @@ class Mcp(Reading):
         """Take one message, with its wrapper if it has one."""
         message = value
         if "jsonrpc" not in value:
-            message = next((value[n] for n in _INSIDE if isinstance(value.get(n), dict) and "jsonrpc" in value[n]), value)
+            message = next(
+                (value[n] for n in _INSIDE if isinstance(value.get(n), dict) and "jsonrpc" in value[n]), value
+            )
         if message.get("jsonrpc") != "2.0":
             raise UnknownError
         wrapper = {k: v for k, v in value.items() if v is not message} if message is not value else {}
@@ -87,7 +89,7 @@ class Mcp(Reading):
             if not isinstance(params, dict) or not isinstance(params.get("name"), str):
                 raise BrokenError("`tools/call` names no tool")
             event = self.call(params["name"], params.get("arguments"), identity)
-            event.ext = {k: v for k, v in {**wrapper, **(kept(params, "name", "arguments") or {})}.items()}
+            event.ext = {**wrapper, **(kept(params, "name", "arguments") or {})}
             if self.server is not None:
                 event.ext["server"] = self.server
             event.ext = event.ext or None
@@ -129,7 +131,9 @@ class Mcp(Reading):
         if event.type == "rpc.initialize" and isinstance(result, dict):
             self.server = text_of(result.get("serverInfo"), "name")
         failed = error is not None or (isinstance(result, dict) and result.get("isError") is True)
-        self.ended(event, "error" if failed else "ok", result, error if error is not None else result if failed else None)
+        self.ended(
+            event, "error" if failed else "ok", result, error if error is not None else result if failed else None
+        )
 
 
 def _time(wrapper: dict[str, Any]) -> str | None:

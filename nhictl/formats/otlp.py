@@ -80,7 +80,7 @@ class Otlp(DocumentReading):
             else:
                 self.take(scope)
 
-    def record(self, value: dict[str, Any]) -> None:
+    def record(self, value: dict[str, Any]) -> None:  # noqa: ARG002 - whatever it says
         """What stands outside the lists."""
         raise UnknownError
 

@@ -33,7 +33,9 @@ _ROLES: Final = frozenset({"system", "user", "assistant", "tool", "demo"})
 
 def claims(record: Mapping[str, Any]) -> bool:
     """Whether this is a trajectory: one of its lists, and nothing that other formats of messages have."""
-    named = [name for name in ("trajectory", "history") if isinstance(record.get(name), list) or record.get(name) is LIST]
+    named = [
+        name for name in ("trajectory", "history") if isinstance(record.get(name), list) or record.get(name) is LIST
+    ]
     return bool(named) and "messages" not in record and ("trajectory" in named or len(record) == 1 or "info" in record)
 
 
@@ -60,7 +62,7 @@ class SweAgent(DocumentReading):
         """The members around the lists."""
         self.members = members
 
-    def record(self, value: dict[str, Any]) -> None:
+    def record(self, value: dict[str, Any]) -> None:  # noqa: ARG002 - whatever it says
         """A line, or an element of another list, is no record of this format."""
         raise UnknownError
 
@@ -71,16 +73,16 @@ class SweAgent(DocumentReading):
         if self.members or messages or steps:
             self.event("run", span="run").ext = self.members or None
         asked = self._messages(messages, calls=not steps)
-        for place, (self.place, step) in enumerate(steps):
-            self.place = self.place._replace(name=f"step {place}")
+        for place, (where, step) in enumerate(steps):
+            self.place = where._replace(name=f"step {place}")
             self.take(step, partial(self._step, place, asked))
 
     def _messages(self, messages: list[tuple[Place, Any]], *, calls: bool) -> dict[str, list[dict[str, Any]]]:
         """Take the messages; return what each action text asks for by name. With `calls` they are the calls as well."""
         asked: dict[str, list[dict[str, Any]]] = {}
         open_calls: list[Event] = []
-        for place, (self.place, message) in enumerate(messages):
-            self.place = self.place._replace(name=f"message {place}")
+        for place, (where, message) in enumerate(messages):
+            self.place = where._replace(name=f"message {place}")
             self.take(message, partial(self._message, place, asked, open_calls if calls else None))
         return asked
 
