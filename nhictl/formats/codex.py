@@ -139,6 +139,11 @@ class Codex(Reading):
         args = item.get(member) if member else {k: v for k, v in item.items() if k == "revised_prompt"}
         if kind == "function_call":
             args = decoded(args)
+        hosted = kind in ("web_search_call", "image_generation_call")  # done where the model is; no output will follow
+        done = self.calls.find(identity, "asked", lambda held: held.event.tool == tool) if hosted else None
+        if done is not None:  # then what was executed may be recorded first
+            done.event.ext = {**(done.event.ext or {}), "asked": kept(item, "type", "call_id", "id")}
+            return
         event = self.call(tool, args, identity, span=identity if isinstance(identity, str) else None)
         event.inst = self.instance
         event.ext = kept(item, "type", "call_id", "name", "namespace", *([member] if member else ()))
@@ -147,7 +152,7 @@ class Codex(Reading):
         if kind == "function_call" and "name" not in item:
             event.tool = None
             self.problem("a call names no tool", at=True)
-        if kind in ("web_search_call", "image_generation_call"):  # done where the model is; no output will follow
+        if hosted:
             status = item.get("status")
             if status in ("completed", "failed"):
                 self.ended(event, "ok" if status == "completed" else "error", item.get("result"))
@@ -206,7 +211,7 @@ class Codex(Reading):
                 event.ext = {**(event.ext or {}), "asked": event.args}
                 event.args = done.args
             event.ext = {**(event.ext or {}), "executed": done.more} if done.more else event.ext
-        if done.outcome is not None:
+        if done.outcome is not None and (done.outcome != "unknown" or event.outcome == "unknown"):
             failed = done.outcome in ("error", "denied")
             self.ended(event, done.outcome, done.result, (done.error or done.result) if failed else None)
 

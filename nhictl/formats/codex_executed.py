@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 ITEM_NOTES: Final = frozenset({"AgentMessage", "ContextCompaction", "HookPrompt", "Plan", "Reasoning", "SubAgentActivity",
                                "UserMessage"})  # fmt: skip
+HOSTED: Final = frozenset({"image_generation", "tool_search", "web_search"})
+"""Tools that no command stands behind."""
+
 _REJECTED: Final = ("exec command rejected by user", "patch rejected by user", "rejected by user",
                     "failed: rejected by user", "command rejected by user")  # fmt: skip
 _COLLAB: Final = {
@@ -127,7 +130,8 @@ def fits(known: set[str], event: Event, done: Done) -> bool:
     if asked is None or tool is None or asked == tool:
         return True
     # The model asks for the shell under several names, and for a patch by way of the shell.
-    return (tool in ("shell", "apply_patch") and not asked.startswith("mcp__")) or tool.endswith(f"__{asked}")
+    by_shell = tool in ("shell", "apply_patch") and asked not in HOSTED and not asked.startswith("mcp__")
+    return by_shell or tool.endswith(f"__{asked}")
 
 
 def same(asked: Any, done: Any, tool: str | None) -> bool:
