@@ -98,7 +98,9 @@ def _rule(node: Node, common: dict[str, Field]) -> Rule:
     if kind == "tool.called" and "tool" not in fields:
         raise node.error("a rule for calls has to say where `tool` is")
     when = tuple(_condition(path, one) for path, one in _pairs(found["when"])) if "when" in found else ()
-    used = {path[0] for path, _ in when if _whole(path)} | {field.path[0] for field in fields.values() if _whole(field.path)}
+    used = {path[0] for path, _ in when if _whole(path)} | {
+        field.path[0] for field in fields.values() if _whole(field.path)
+    }
     return Rule(when, kind, fields, frozenset(used))
 
 

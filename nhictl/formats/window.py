@@ -36,7 +36,7 @@ class Window:
         self._queue: deque[tuple[int, int, Event, int]] = deque()
         self._heap: list[tuple[int, int, Event, int]] = []
         self._bytes = self._count = 0
-        self._before = self._left = -(1 << 62)
+        self._before = self._left = -(1 << 80)
         self._numbers: dict[str | None, int] = {}
 
     def add(self, event: Event, size: int) -> None:
@@ -47,8 +47,9 @@ class Window:
             self._queue.append((0, self._count, event, size))
             return
         at = instant_us(event.time)
-        if at is not None:
-            self._before = at
+        if at is not None and event.time is not None:
+            finer = event.time[26:29]  # traces say nanoseconds
+            self._before = at * 1000 + (int(finer) if len(event.time) == 30 and finer.isdigit() else 0)
         heappush(self._heap, (self._before, self._count, event, size))
 
     def leaving(self) -> Iterator[Event]:

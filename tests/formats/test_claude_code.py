@@ -65,26 +65,37 @@ CASES: dict[str, tuple[list[Any], list[tuple[Any, ...]]]] = {
         [("Bash", BASH[2], "t1", "unknown", None), ("Bash", BASH[2], "t1", "ok", 1)],
     ),
     "one streamed message in two lines": (
-        [use("a", BASH), use("b", BASH, message={"role": "assistant", "id": "m-a", "content": use("b", BASH)["message"]["content"]}),
-         result("c", "t1", 1)],
+        [
+            use("a", BASH),
+            use("b", BASH, message={"role": "assistant", "id": "m-a", "content": use("b", BASH)["message"]["content"]}),
+            result("c", "t1", 1),
+        ],
         [("Bash", BASH[2], "t1", "ok", 1)],
     ),
     "a second result does not replace the first": (
-        [use("a", BASH), result("b", "t1", 1), result("c", "t1", 2)], [("Bash", BASH[2], "t1", "ok", 1)],
+        [use("a", BASH), result("b", "t1", 1), result("c", "t1", 2)],
+        [("Bash", BASH[2], "t1", "ok", 1)],
     ),
     "no ids": (
-        [use("a", (None, "A", {})), {**result("b", None, 1), "parentUuid": "a"}], [("A", {}, None, "ok", 1)],
+        [use("a", (None, "A", {})), {**result("b", None, 1), "parentUuid": "a"}],
+        [("A", {}, None, "ok", 1)],
     ),
     "searched by the server": (
-        [line("assistant", "a", [
-            {"type": "server_tool_use", "id": "srv", "name": "web_search", "input": {"query": "q"}},
-            {"type": "web_search_tool_result", "tool_use_id": "srv", "content": [{"title": "t"}]},
-        ])],
+        [
+            line(
+                "assistant",
+                "a",
+                [
+                    {"type": "server_tool_use", "id": "srv", "name": "web_search", "input": {"query": "q"}},
+                    {"type": "web_search_tool_result", "tool_use_id": "srv", "content": [{"title": "t"}]},
+                ],
+            )
+        ],
         [("web_search", {"query": "q"}, "srv", "ok", [{"title": "t"}])],
     ),
     "arguments are no object": ([use("a", ("t1", "A", "text"))], [("A", "text", "t1", "unknown", None)]),
     "the same line twice": ([use("a", BASH), use("a", BASH), result("b", "t1", 1)], [("Bash", BASH[2], "t1", "ok", 1)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

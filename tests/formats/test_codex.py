@@ -45,9 +45,21 @@ CASES: dict[str, tuple[list[Any], list[tuple[Any, ...]]]] = {
     "asked, executed, answered": ([asked(), ran(), output("c1", "x")], [("shell", LS, "c1", "ok", "out")]),
     "executed with an error": ([asked(), output("c1", "x"), ran("c1", 2)], [("shell", LS, "c1", "error", "out")]),
     "begun, ended, and completed as an item": (
-        [asked(), event("exec_command_begin", call_id="c1", command=LS["command"], cwd="/w"), ran(),
-         completed("CommandExecution", "c1", command=LS["command"], cwd="/w", status="completed", exit_code=0, aggregated_output="out"),
-         output("c1", "x")],
+        [
+            asked(),
+            event("exec_command_begin", call_id="c1", command=LS["command"], cwd="/w"),
+            ran(),
+            completed(
+                "CommandExecution",
+                "c1",
+                command=LS["command"],
+                cwd="/w",
+                status="completed",
+                exit_code=0,
+                aggregated_output="out",
+            ),
+            output("c1", "x"),
+        ],
         [("shell", LS, "c1", "ok", "out")],
     ),
     "declined": ([asked(), ran("c1", -1, status="declined")], [("shell", LS, "c1", "denied", "out")]),
@@ -59,61 +71,111 @@ CASES: dict[str, tuple[list[Any], list[tuple[Any, ...]]]] = {
         [asked(), output("c1", json.dumps({"output": "x", "metadata": {"exit_code": 1}}))],
         [("shell", LS, "c1", "error", json.dumps({"output": "x", "metadata": {"exit_code": 1}}))],
     ),
-    "exit code in a text": ([asked(), output("c1", "Exit code: 3\nOutput:\n")], [("shell", LS, "c1", "error", "Exit code: 3\nOutput:\n")]),
-    "success said": ([asked(), output("c1", {"content": "x", "success": False})], [("shell", LS, "c1", "error", {"content": "x", "success": False})]),
+    "exit code in a text": (
+        [asked(), output("c1", "Exit code: 3\nOutput:\n")],
+        [("shell", LS, "c1", "error", "Exit code: 3\nOutput:\n")],
+    ),
+    "success said": (
+        [asked(), output("c1", {"content": "x", "success": False})],
+        [("shell", LS, "c1", "error", {"content": "x", "success": False})],
+    ),
     "something else was executed": (
         [asked(), ran("c1", 0, ["rm", "-r", "/"])],
         [("shell", {"command": ["rm", "-r", "/"], "cwd": "/w"}, "c1", "ok", "out")],
     ),
     "a shell around it is the same": (
-        [asked(name="exec_command", args={"cmd": "ls"}), ran()], [("exec_command", {"cmd": "ls"}, "c1", "ok", "out")],
+        [asked(name="exec_command", args={"cmd": "ls"}), ran()],
+        [("exec_command", {"cmd": "ls"}, "c1", "ok", "out")],
     ),
     "executed under an id nobody asked for": ([ran("c9")], [("shell", SHELL, "c9", "ok", "out")]),
     "free text stays text": (
-        [item("custom_tool_call", name="apply_patch", input="{not json", call_id="c1"),
-         event("patch_apply_end", call_id="c1", success=True, stdout="done", stderr="", changes={"/a": {"type": "add"}}),
-         item("custom_tool_call_output", call_id="c1", output="Success")],
+        [
+            item("custom_tool_call", name="apply_patch", input="{not json", call_id="c1"),
+            event(
+                "patch_apply_end", call_id="c1", success=True, stdout="done", stderr="", changes={"/a": {"type": "add"}}
+            ),
+            item("custom_tool_call_output", call_id="c1", output="Success"),
+        ],
         [("apply_patch", "{not json", "c1", "ok", "done")],
     ),
     "an MCP tool by itself": (
-        [event("mcp_tool_call_begin", call_id="m", invocation={"server": "s", "tool": "t", "arguments": {"n": 1.0}}),
-         event("mcp_tool_call_end", call_id="m", invocation={"server": "s", "tool": "t", "arguments": {"n": 1.0}},
-               result={"Ok": {"content": [], "isError": True}})],
+        [
+            event("mcp_tool_call_begin", call_id="m", invocation={"server": "s", "tool": "t", "arguments": {"n": 1.0}}),
+            event(
+                "mcp_tool_call_end",
+                call_id="m",
+                invocation={"server": "s", "tool": "t", "arguments": {"n": 1.0}},
+                result={"Ok": {"content": [], "isError": True}},
+            ),
+        ],
         [("mcp__s__t", {"n": 1.0}, "m", "error", {"content": [], "isError": True})],
     ),
     "an MCP tool that could not be called": (
-        [asked("m", "mcp__s__t", {}), event("mcp_tool_call_end", call_id="m", invocation={"server": "s", "tool": "t", "arguments": {}},
-               result={"Err": "no server"})],
+        [
+            asked("m", "mcp__s__t", {}),
+            event(
+                "mcp_tool_call_end",
+                call_id="m",
+                invocation={"server": "s", "tool": "t", "arguments": {}},
+                result={"Err": "no server"},
+            ),
+        ],
         [("mcp__s__t", {}, "m", "error", None)],
     ),
     "a local shell": (
-        [item("local_shell_call", call_id="c1", status="completed", action={"type": "exec", "command": ["ls"]}), output("c1", "x")],
+        [
+            item("local_shell_call", call_id="c1", status="completed", action={"type": "exec", "command": ["ls"]}),
+            output("c1", "x"),
+        ],
         [("shell", {"type": "exec", "command": ["ls"]}, "c1", "ok", "x")],
     ),
     "a search, told twice": (
-        [event("web_search_end", call_id="ws", query="q", action={"type": "search", "query": "q"}),
-         item("web_search_call", id="ws", status="completed", action={"type": "search", "query": "q"})],
+        [
+            event("web_search_end", call_id="ws", query="q", action={"type": "search", "query": "q"}),
+            item("web_search_call", id="ws", status="completed", action={"type": "search", "query": "q"}),
+        ],
         [("web_search", {"type": "search", "query": "q"}, "ws", "ok", None)],
     ),
     "an id used again for another tool": (
-        [asked(), ran(), event("mcp_tool_call_end", call_id="c1", invocation={"server": "s", "tool": "t", "arguments": {}}, result={"Ok": {}})],
+        [
+            asked(),
+            ran(),
+            event(
+                "mcp_tool_call_end",
+                call_id="c1",
+                invocation={"server": "s", "tool": "t", "arguments": {}},
+                result={"Ok": {}},
+            ),
+        ],
         [("shell", LS, "c1", "ok", "out"), ("mcp__s__t", {}, "c1", "ok", {})],
     ),
     "interrupted": ([asked(), event("turn_aborted", reason="interrupted")], [("shell", LS, "c1", "unknown", None)]),
     "a dynamic tool": (
-        [event("dynamic_tool_call_request", callId="d", tool="look", arguments={"a": 1}),
-         event("dynamic_tool_call_response", call_id="d", tool="look", arguments={"a": 1}, content_items=[], success=False)],
+        [
+            event("dynamic_tool_call_request", callId="d", tool="look", arguments={"a": 1}),
+            event(
+                "dynamic_tool_call_response",
+                call_id="d",
+                tool="look",
+                arguments={"a": 1},
+                content_items=[],
+                success=False,
+            ),
+        ],
         [("look", {"a": 1}, "d", "error", [])],
     ),
     "of before the envelope": (
-        [{"type": "function_call", "name": "shell", "arguments": "{\"command\":[\"ls\"]}", "call_id": "c1"},
-         {"type": "function_call_output", "call_id": "c1", "output": "x"}],
+        [
+            {"type": "function_call", "name": "shell", "arguments": '{"command":["ls"]}', "call_id": "c1"},
+            {"type": "function_call_output", "call_id": "c1", "output": "x"},
+        ],
         [("shell", {"command": ["ls"]}, "c1", "ok", "x")],
     ),
     "arguments that are no JSON": (
-        [item("function_call", name="f", arguments="{oops", call_id="c1")], [("f", "{oops", "c1", "unknown", None)],
+        [item("function_call", name="f", arguments="{oops", call_id="c1")],
+        [("f", "{oops", "c1", "unknown", None)],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

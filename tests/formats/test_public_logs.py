@@ -122,8 +122,13 @@ def test_what_was_executed_in_the_rollout(shared: Path) -> None:
     by_id = {call.call: call for call in calls(made) if call.call != TRIMMED}
     assert list(by_id) == ["call-1", "call-2", "call-3", "ws-1", "call-4", "call-5", "call-6"]
     assert by_id["call-5"].tool == "mcp__example__example_tool"
-    assert by_id["call-6"].args == {"changes": {"/tmp/repo/a.txt": json.loads(
-        next(line for line in data.splitlines() if b"patch_apply_end" in line))["payload"]["changes"]["/tmp/repo/a.txt"]}}  # fmt: skip
+    assert by_id["call-6"].args == {
+        "changes": {
+            "/tmp/repo/a.txt": json.loads(next(line for line in data.splitlines() if b"patch_apply_end" in line))[
+                "payload"
+            ]["changes"]["/tmp/repo/a.txt"]
+        }
+    }
     assert (made.parsed, made.opaque, made.failed) == (118, 0, 0)
     assert len({call.run for call in calls(made)}) == 1
 
