@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 MAX_LINE: Final = 32 << 20
 """Bytes of a line that is still read; of a longer one only place, length and digest are kept."""
 
+_SHOWN: Final = 1024
+"""Bytes of such a line that are kept."""
+
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -42,10 +45,13 @@ def lines(chunks: Iterable[bytes], limit: int = MAX_LINE) -> Iterator[Line]:
         if not chunk:
             break
         rest += chunk
-        if first and len(rest) >= len(_BOM):
-            first = False
-            if rest.startswith(_BOM):
-                rest, offset = rest[len(_BOM) :], len(_BOM)
+        if first and len(rest) < len(_BOM):
+            continue  # it could still begin with a mark
+        if first and rest.startswith(_BOM):
+            rest, offset, chunk = rest[len(_BOM) :], len(_BOM), rest
+        elif first:
+            chunk = rest
+        first = False
         *parts, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
         while True:
             for part in parts:
@@ -72,12 +78,10 @@ def _too_long(limit: int) -> str:
 
 
 def _line(part: bytes, offset: int, limit: int) -> Line | None:
+    if len(part) > limit:
+        return Line(offset, len(part), part[: min(limit, _SHOWN)], _too_long(limit), sha256(part).hexdigest())
     data = part.rstrip(b"\r")
-    if not data or data.isspace():
-        return None
-    if len(data) > limit:
-        return Line(offset, len(data), data[:1024], _too_long(limit), sha256(data).hexdigest())
-    return Line(offset, len(data), data)
+    return None if not data or data.isspace() else Line(offset, len(data), data)
 
 
 def _skip(begun: bytes, offset: int, source: Iterator[bytes], limit: int) -> tuple[Line, bytes, str | None]:
@@ -93,4 +97,4 @@ def _skip(begun: bytes, offset: int, source: Iterator[bytes], limit: int) -> tup
                 break
     except CutShortError as e:
         cut = str(e)
-    return Line(offset, length, begun[:1024], _too_long(limit), digest.hexdigest()), rest, cut
+    return Line(offset, length, begun[: min(limit, _SHOWN)], _too_long(limit), digest.hexdigest()), rest, cut
