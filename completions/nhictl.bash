@@ -65,8 +65,8 @@ _nhictl_options() { # all options of a verb
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -142,10 +142,11 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy test':--min-coverage) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
-        'audit import':--format) kind='is agentdojo' ;;
-        'audit replay':--format) kind='is nhictl agentdojo' ;;
-        'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
-        'audit replay':--keys) kind=file ;;
+        'audit import':--format) kind='is claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
+        'audit import':--map) kind=file ;;
+        'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
+        'audit replay':--map | 'audit replay':--keys) kind=file ;;
+        'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--view) kind='is timeline tree' ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;

@@ -17,6 +17,7 @@ from nhictl.core.replay.event import Event
 from nhictl.errors import InputError
 from nhictl.formats import ForeignFormatError, Imported
 from nhictl.formats.reading import Reading
+from nhictl.formats.unpacked import head as unpacked_head
 from nhictl.formats.unpacked import unpacked
 
 MAX_SOURCE: Final = 256 * 1024 * 1024
@@ -25,11 +26,18 @@ STDIN: Final = "-"
 
 
 class Source(NamedTuple):
-    """One file: where it is, how it is called in events and records, and the run it holds."""
+    """One file: where it is, how it is called in events and records, the run it holds; `walked` if a folder led to it."""
 
     path: Path
     name: str
     run: str
+    walked: bool = False
+
+
+class LeftOutError(ForeignFormatError):
+    """A file that stands in a folder of logs and is no JSON at all, such as a licence: named, and no failure."""
+
+    code = "left_out"
 
 
 def find(paths: Sequence[str]) -> list[Source]:
@@ -38,16 +46,22 @@ def find(paths: Sequence[str]) -> list[Source]:
     `-` is standard input.
     """
     found: list[Path] = []
+    walked: set[int] = set()
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            below = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            walked.update(range(len(found), len(found) + len(below)))
+            found += below
         else:
             found.append(path)
     if not found:
         raise InputError("no file to read", code="unreadable")
     runs = formats.run_names(["stdin" if str(path) == STDIN else str(path) for path in found])
-    return [Source(path, run + _suffix(path), run) for path, run in zip(found, runs, strict=True)]
+    return [
+        Source(path, run + _suffix(path), run, place in walked)
+        for place, (path, run) in enumerate(zip(found, runs, strict=True))
+    ]
 
 
 def _suffix(path: Path) -> str:
@@ -79,7 +93,7 @@ class Opened:
         looks = formats.sniff(self.head)
         name = chosen or ("generic" if mapping is not None else looks)
         if name is None:
-            raise _unknown(self.source)
+            raise _unknown(self.source, self.head)
         made = formats.begin(name, run=self.source.run, file=self.source.name, digest=self._digest, mapping=mapping)
         made.looks = looks
         return made
@@ -148,7 +162,7 @@ def interpret(source: Source, data: bytes, chosen: str | None, mapping: bytes | 
     """Read a foreign log in the format chosen, else in the one it is recognised as; ForeignFormatError otherwise."""
     name = chosen or ("generic" if mapping is not None else formats.sniff(data[: formats.SNIFF_BYTES]))
     if name is None:
-        raise _unknown(source)
+        raise _unknown(source, data[: formats.SNIFF_BYTES])
     return formats.read(name, data, run=source.run, file=source.name, mapping=mapping)
 
 
@@ -157,7 +171,12 @@ def is_native(head: bytes) -> bool:
     return head.startswith(b'{"v":1,"ts":"') and b'"type":"log.genesis"' in head[:400]
 
 
-def _unknown(source: Source) -> ForeignFormatError:
+def _unknown(source: Source, head: bytes) -> ForeignFormatError:
+    text = unpacked_head(head, 4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return ForeignFormatError(f"`{source.path}` holds no record", hint="say which format, and it is a log of none")
+    if source.walked and text[:1] not in (b"{", b"["):
+        return LeftOutError(f"`{source.path}` is not JSON, so it was left out")
     known = ", ".join(formats.FORMATS)
     return ForeignFormatError(f"`{source.path}` is no log that is known here", hint=f"say which: --format {known}")
 

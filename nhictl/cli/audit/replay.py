@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nhictl.cli.audit.log_options import Map, OwnFormat, read_map
+from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
 from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
@@ -63,20 +63,22 @@ def command(
         story = from_files(now.house(), files, format, wanted, pinned, mapping)
     else:
         story = from_home(now.house(), wanted)
+    refused, left_out = told_apart(story.refused)
     for error in story.refused:
-        report(error, session())
+        report(error, session(), warning=error in left_out)
     body: dict[str, Any] = {
         "integrity": story.integrity,
         "source": dict(zip(("parsed", "opaque", "failed"), story.counts, strict=True)),
         "unproven": story.unproven,
     }
-    if story.refused:
-        body["refused"] = [{"message": e.message, **e.details} for e in story.refused]
+    for name, errors in (("refused", refused), ("left_out", left_out)):
+        if errors:
+            body[name] = [{"message": e.message, **e.details} for e in errors]
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
         text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),
     )  # fmt: skip
-    return Reply(result, 2 if story.refused else story.exit)
+    return Reply(result, 2 if refused else story.exit)
 
 
 def _timeline(story: Story) -> Iterator[Line | str]:
