@@ -99,7 +99,9 @@ def loads(data: bytes | str, *, max_depth: int = 32) -> Any:
         raise error from e
     except RecursionError as e:
         raise StrictJSONError(f"nested deeper than {max_depth}") from e
-    _check(value, max_depth)
+    # Decoded UTF-8 holds no surrogate that an escape did not make, and no more levels than brackets.
+    if "\\u" in data or data.count("{") + data.count("[") > max_depth:
+        _check(value, max_depth)
     return value
 
 

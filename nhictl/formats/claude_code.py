@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from nhictl.core import strict_json
 from nhictl.formats import moments
 from nhictl.formats.reading import BrokenError, Reading, UnknownError, kept, text_of
 
@@ -132,14 +131,14 @@ class ClaudeCode(Reading):
                 self._returned(value, part)
 
     def _again(self, value: dict[str, Any]) -> bool:
-        """Whether the very same message was there before, as where a session was taken up again."""
+        """Whether the very same line was there before, as where a session was taken up again."""
         uuid = text_of(value, "uuid")
         if uuid is None:
             return False
-        same = strict_json.dumps(value["message"]).encode()
-        if self.seen.get(uuid) == _digest(same):
+        same = _digest(self.raw)
+        if self.seen.get(uuid) == same:
             return True
-        self.seen[uuid] = _digest(same)
+        self.seen[uuid] = same
         if len(self.seen) > _REMEMBERED:
             self.seen.popitem(last=False)
         return False

@@ -61,6 +61,7 @@ class Reading:
         self.window = Window(by_time=self.by_time, gone=self.leave)
         self.place = Place(0, 0, "")
         self.time: str | None = None
+        self.raw = b""
         self._digest = digest
         self._problems = Problems(file)
 
@@ -96,6 +97,7 @@ class Reading:
 
     def text(self, data: bytes) -> None:
         """Take one record as JSON text."""
+        self.raw = data
         value = self.value(data)
         if value is not None:
             self.take(value)

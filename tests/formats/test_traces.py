@@ -47,7 +47,11 @@ def otlp(*texts: Any) -> Imported:
     return made
 
 
-TOOL = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "get_weather", "gen_ai__tool__call__id": "c1"}
+TOOL: dict[str, Any] = {
+    "gen_ai__operation__name": "execute_tool",
+    "gen_ai__tool__name": "get_weather",
+    "gen_ai__tool__call__id": "c1",
+}
 SPANS: dict[str, tuple[list[Any], list[tuple[Any, ...]]]] = {
     "a tool": (
         [span("a", None, 0, gen_ai__tool__call__arguments='{"n": 1.0}', gen_ai__tool__call__result="x", **TOOL)],
@@ -183,13 +187,13 @@ def test_agents_sdk(shape: str) -> None:
         agents_span("s3", {"type": "response"}, "s1", 0),
         agents_span("s1", AGENT),
     ]
-    texts = {
+    shapes: dict[str, list[Any]] = {
         "lines": items,
         "list": [items],
         "batch": [{"data": items}],
         "batches": [{"data": items[:2]}, {"data": items[2:]}],
-    }[shape]
-    data = lines(*texts)
+    }
+    data = lines(*shapes[shape])
     assert formats.sniff(data) == "openai-agents"
     made = formats.read("openai-agents", data, run="RUN", file="f")
     check(made)
