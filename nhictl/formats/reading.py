@@ -14,6 +14,7 @@ from nhictl.formats.calls import Calls
 from nhictl.formats.imported import ForeignFormatError
 from nhictl.formats.lines import lines
 from nhictl.formats.problems import Problems
+from nhictl.formats.surrogates import mended
 from nhictl.formats.window import Window
 
 if TYPE_CHECKING:
@@ -105,13 +106,21 @@ class Reading:
     def value(self, data: bytes) -> Any:
         """What a JSON text says; None, and a failed record, if it is no strict JSON or says null."""
         try:
-            value = strict_json.loads(data, max_depth=MAX_DEPTH)
+            value = self._loads(data)
         except strict_json.StrictJSONError as e:
             self.fail(f"not strict JSON, {e}", data.decode("utf-8", "backslashreplace"))
             return None
         if value is None:
             self.fail("not an object", None)
         return value
+
+    def _loads(self, data: bytes) -> Any:
+        try:
+            return strict_json.loads(data, max_depth=MAX_DEPTH)
+        except strict_json.SurrogateError:
+            value = strict_json.loads(mended(data.decode()), max_depth=MAX_DEPTH)
+            self.problem("half of a character, replaced by U+FFFD", at=True)
+            return value
 
     def take(self, value: Any, record: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Take one record and count it; `record` takes it in place of the method of that name."""

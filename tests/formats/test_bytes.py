@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nhictl import formats
-from nhictl.formats import claude_code, elements, unpacked, window
+from nhictl.formats import claude_code, elements, surrogates, unpacked, window
 from nhictl.formats.imported import ForeignFormatError, Imported
 from nhictl.formats.lines import Line, lines
 from tests.formats.logs import calls, check, told
@@ -286,6 +286,31 @@ def test_elements_and_their_places(name: str) -> None:
     for one in found:
         if one.why is None:
             assert json.loads(data[one.offset : one.offset + one.length]) == one.value
+
+
+HALVES: dict[str, tuple[str, str]] = {
+    "none": (r'"a\u00e9"', "aé"),
+    "a pair": (r'"\ud83d\ude00"', "😀"),
+    "first half": (r'"a\ud83d"', "a\ufffd"),
+    "second half": (r'"\uDE00a"', "\ufffda"),
+    "two first halves": (r'"\ud83d\ud83d\ude00"', "\ufffd😀"),
+    "a half and another escape": (r'"\ud83d\n\u0041"', "\ufffd\nA"),
+    "an escaped backslash before": (r'"\\ud83d"', "\\ud83d"),
+    "an escaped backslash, then a half": (r'"\\\\\ud83d"', "\\\\\ufffd"),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_halves_of_characters(name: str) -> None:
+    text, expected = HALVES[name]
+    assert json.loads(surrogates.mended(text)) == expected
+
+
+def test_a_call_is_not_lost_for_half_a_character() -> None:
+    data = written(use("a", BASH), result("b", "t1", "cut \ud83d"))
+    made = formats.read("claude-code", data, run="r", file="f")
+    assert told(made) == [("Bash", BASH[2], "t1", "ok", "cut \ufffd")]
+    assert made.problems == ["f: half of a character, replaced by U+FFFD: record 2"]
 
 
 def test_a_line_is_a_line() -> None:

@@ -116,7 +116,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "not JSON": (b'{"type": "user", "uu', "failed"),
     "not a number": (b'{"type": "user", "x": NaN}', "failed"),
     "a member twice": (b'{"type": "user", "type": "user"}', "failed"),
-    "half a character": (b'{"type": "user", "x": "\\ud800"}', "failed"),
+    "a number without end": (b'{"type": "user", "x": ' + b"9" * 2000 + b"}", "failed"),
     "not UTF-8": (b'{"type": "user", "x": "\xff"}', "failed"),
     "too deep": (b'{"type": "user", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "failed"),
     "of no kind": ({"silly": 1}, "opaque"),
