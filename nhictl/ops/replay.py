@@ -57,6 +57,8 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
         opener = _Opener(house)
         good, bad = decode(iter(rows))
         folded = own.fold(good, opener.content, _reimport)
+    if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
+        join(folded.events)
     return _story(
         found, 0 if found.exit == 0 else found.exit, (len(good), 0, bad), folded.events, folded.unproven, wanted, []
     )

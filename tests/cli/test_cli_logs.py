@@ -76,6 +76,8 @@ def test_our_log_and_theirs_are_linked(governed: Program) -> None:
     assert next(e for e in done.json["events"] if e["type"] == "token.used")["joined"] == [
         {"by": "jti", "run": "mcp", "n": 0}
     ]
+    governed.ok("audit", "import", other)
+    assert [e["joined"] for e in governed("audit", "replay", "--run", "mcp", "-o", "jsonl").lines] == [call["joined"]]
     narrowed = governed("audit", "replay", log, "--task", used["task"], "-o", "jsonl").lines
     assert narrowed == [e for e in governed("audit", "replay", log, "-o", "jsonl").lines if e["task"] == used["task"]]
 
