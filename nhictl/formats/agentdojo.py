@@ -127,7 +127,7 @@ class _Reader:
                 self._message(index, message, role, given.results)
             else:
                 self.opaque += 1
-                self._opaque(index, message)
+                self._opaque(index, message, "opaque")
         return Imported(
             "agentdojo", self.events, parsed=self.parsed, opaque=self.opaque, failed=self.failed, problems=self.problems
         )
@@ -149,11 +149,11 @@ class _Reader:
     def _unreadable(self, index: int, message: Any, why: str) -> None:
         self.failed += 1
         self.problems.append(f"message {index} {why}")
-        self._opaque(index, message)
+        self._opaque(index, message, "failed")
 
-    def _opaque(self, index: int, message: Any) -> None:
+    def _opaque(self, index: int, message: Any, kind: str) -> None:
         source = {"file": self.file, "sha256": self.digest, "message": index}
-        self._event("opaque", span=f"m{index}", parent="run", source=source).set_content(message)
+        self._event(kind, span=f"m{index}", parent="run", source=source).set_content(message)
 
     def _message(self, index: int, message: dict[str, Any], role: str, results: dict[tuple[int, int], int]) -> None:
         event = self._event(
