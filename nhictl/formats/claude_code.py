@@ -1,8 +1,9 @@
 """Sessions of Claude Code: `~/.claude/projects/<slug>/<session>.jsonl` and `<session>/subagents/agent-*.jsonl`.
 
-One JSON object a line: `type uuid parentUuid logicalParentUuid sessionId agentId isSidechain timestamp message …`. Calls
-are the `tool_use` parts of assistant messages (also `server_tool_use` and `mcp_tool_use`), results the parts that name
-them by `tool_use_id`; where neither has an id, results are given by the parent message and by order.
+One JSON object a line: `type uuid parentUuid logicalParentUuid sessionId agentId isSidechain timestamp message …`; what
+`--output-format stream-json` prints is read as well (`session_id`, `parent_tool_use_id`). Calls are the `tool_use` parts of
+assistant messages (also `server_tool_use` and `mcp_tool_use`), results the parts that name them by `tool_use_id`; where
+neither has an id, results are given by the parent message and by order.
 
 - run: the `sessionId` of the file's first record that has one; with `/AGENT-ID` behind it for a subagent's file.
 - agent: `claude-code`; instance: the `agentId`, else the `sessionId`; task: the `sessionId`. No intent, no principal: the
@@ -44,7 +45,8 @@ _REFUSALS: Final = (
 )
 """How a result begins that says that the call was not let through."""
 
-_OWN: Final = ("type", "uuid", "parentUuid", "logicalParentUuid", "timestamp", "message", "sessionId")
+_OWN: Final = ("type", "uuid", "parentUuid", "logicalParentUuid", "timestamp", "message", "sessionId", "session_id")
+_PARENTS: Final = ("parentUuid", "logicalParentUuid", "parent_tool_use_id")
 _REMEMBERED: Final = 8192
 
 
@@ -52,6 +54,8 @@ def claims(record: Mapping[str, Any]) -> bool:
     """Whether a record is of this format, by the members that only it has."""
     if not isinstance(record.get("type"), str):
         return False
+    if "session_id" in record and "uuid" in record and record["type"] in ("assistant", "user", "system", "result"):
+        return True
     if "sessionId" in record and ("uuid" in record or "timestamp" in record or "operation" in record):
         return True
     return ("parentUuid" in record and "uuid" in record) or (
@@ -77,8 +81,8 @@ class ClaudeCode(Reading):
         if not isinstance(kind, str):
             raise UnknownError
         self._name(value)
-        self.instance = text_of(value, "agentId") or text_of(value, "sessionId")
-        self.task = text_of(value, "sessionId")
+        self.task = text_of(value, "sessionId") or text_of(value, "session_id")
+        self.instance = text_of(value, "agentId") or self.task
         self.time = moments.rfc3339(value.get("timestamp"))
         if kind in ("user", "assistant"):
             self._message(kind, value)
@@ -88,14 +92,15 @@ class ClaudeCode(Reading):
             raise UnknownError
 
     def _name(self, value: dict[str, Any]) -> None:
-        session, worker = text_of(value, "sessionId"), text_of(value, "agentId")
+        session = text_of(value, "sessionId") or text_of(value, "session_id")
+        worker = text_of(value, "agentId")
         if session is not None and not self.named:
             self.named = True
             apart = worker is not None and value.get("isSidechain") is True and worker not in session
             self.run = f"{session}/{worker}" if apart else session
 
     def _note(self, kind: str, value: dict[str, Any]) -> Event:
-        parent = text_of(value, "parentUuid") or text_of(value, "logicalParentUuid")
+        parent = next((found for name in _PARENTS if (found := text_of(value, name)) is not None), None)
         event = self.event(kind, span=text_of(value, "uuid"), parent=parent)
         event.inst = self.instance
         event.ext = kept(value, *_OWN)

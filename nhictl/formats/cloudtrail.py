@@ -1,4 +1,4 @@
-"""AWS CloudTrail: files of `{"Records": […]}`, lists of records, or one record a line.
+"""AWS CloudTrail: files of `{"Records": […]}`, lists of records, one record a line, or what `lookup-events` prints.
 
 - tool: `SERVICE:ACTION` as in IAM policies (`secretsmanager:GetSecretValue`), from `eventSource` and `eventName`; args:
   `requestParameters`; result: `responseElements`; call: `requestID`, else `eventID`; resource: the ARN, where one is named.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.formats import moments
 from nhictl.formats.documents import DocumentReading
-from nhictl.formats.reading import BrokenError, UnknownError, kept, text_of
+from nhictl.formats.reading import BrokenError, UnknownError, decoded, kept, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +36,12 @@ _OWN: Final = ("eventTime", "requestParameters", "responseElements", "eventID", 
 
 def claims(record: Mapping[str, Any]) -> bool:
     """Whether this is a record, or a file of records."""
-    if "Records" in record and len(record) <= 2:
-        first = record["Records"][0] if isinstance(record["Records"], list) and record["Records"] else None
-        return not isinstance(first, dict) or claims(first)
+    for name in ("Records", "Events"):
+        if name in record and record.keys() <= {name, "NextToken"}:
+            first = record[name][0] if isinstance(record[name], list) and record[name] else None
+            return not isinstance(first, dict) or claims(first)
+    if isinstance(record.get("CloudTrailEvent"), str):
+        return True
     return isinstance(record.get("eventName"), str) and isinstance(record.get("eventSource"), str)
 
 
@@ -46,7 +49,7 @@ class CloudTrail(DocumentReading):
     """A file of events."""
 
     format = "cloudtrail"
-    lists = ("Records",)
+    lists = ("Records", "Events")
     by_time = True
 
     def __init__(self, *args: Any) -> None:
@@ -55,6 +58,11 @@ class CloudTrail(DocumentReading):
 
     def record(self, value: dict[str, Any]) -> None:
         """Take one event."""
+        if isinstance(value.get("CloudTrailEvent"), str):  # `lookup-events` has the record as text
+            inside = decoded(value["CloudTrailEvent"])
+            if not isinstance(inside, dict):
+                raise BrokenError("`CloudTrailEvent` is not a record")
+            value = inside
         name, source = text_of(value, "eventName"), text_of(value, "eventSource")
         kind = value.get("eventType")
         if name is None and source is None and "eventVersion" not in value:

@@ -67,10 +67,12 @@ def lines(chunks: Iterable[bytes], limit: int = MAX_LINE) -> Iterator[Line]:
                 yield Line(offset - 1, 0, b"", cut)
                 return
             *parts, rest = after.split(b"\n")
-    if made := _line(rest, offset, limit):
-        yield made
+    for part in rest.split(b"\n"):  # more than one only of a file that is shorter than a mark
+        if made := _line(part, offset, limit):
+            yield made
+        offset += len(part) + 1
     if why is not None:
-        yield Line(offset + len(rest), 0, b"", why)
+        yield Line(offset - 1, 0, b"", why)
 
 
 def _too_long(limit: int) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.formats.logs import calls, read, told
+from nhictl import formats
+from tests.formats.logs import calls, lines, read, told
 
 AT = "2026-03-01T10:00:0{}Z"
 
@@ -171,3 +172,17 @@ def test_a_result_of_nothing_stands_alone() -> None:
     (event,) = [event for event in made.events if event.type == "tool.returned"]
     assert (event.call, event.outcome, event.result, event.parent) == ("t9", "error", "x", None)
     assert made.problems == ["log.jsonl: a result that no call fits: record 1"]
+
+
+def test_what_is_printed_as_it_happens() -> None:
+    part = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {}}
+    printed = {
+        "type": "assistant", "uuid": "a", "session_id": "s-9", "parent_tool_use_id": "t0",
+        "message": {"role": "assistant", "id": "m", "content": [part]},
+    }  # fmt: skip
+    start = {"type": "system", "subtype": "init", "session_id": "s-9", "uuid": "z", "tools": ["Bash"]}
+    assert formats.sniff(lines(start, printed)) == "claude-code"
+    (call,) = calls(read("claude-code", start, printed))
+    assert (call.run, call.task, call.inst, call.tool) == ("s-9", "s-9", "s-9", "Bash")
+    made = read("claude-code", printed)
+    assert [event.parent for event in made.events] == ["t0", "a"]

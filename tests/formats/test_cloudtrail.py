@@ -22,7 +22,9 @@ def event(number: int = 1, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", ["records", "pretty", "list", "lines", "records a line", "gzip", "mark", "crlf"])
+@pytest.mark.parametrize(
+    "shape", ["records", "pretty", "list", "lines", "records a line", "gzip", "mark", "crlf", "looked up"]
+)
 def test_shapes(shape: str) -> None:
     events = [event(2), event(1), event(3, errorCode="AccessDenied")]
     data = {
@@ -32,6 +34,9 @@ def test_shapes(shape: str) -> None:
         "lines": lines(*events),
         "records a line": lines({"Records": events[:2]}, {"Records": events[2:]}),
         "gzip": gzip.compress(json.dumps({"Records": events}).encode()),
+        "looked up": json.dumps(
+            {"Events": [{"EventId": "x", "CloudTrailEvent": json.dumps(one)} for one in events]}, indent=2
+        ).encode(),
         "mark": b"\xef\xbb\xbf" + json.dumps({"Records": events}).encode(),
         "crlf": lines(*events).replace(b"\n", b"\r\n"),
     }[shape]
