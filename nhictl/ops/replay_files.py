@@ -12,6 +12,7 @@ from nhictl.core.replay import own
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.merge import merge
 from nhictl.errors import InputError
+from nhictl.formats import ForeignFormatError
 from nhictl.ops import audit_log, sources
 from nhictl.ops.house import House
 
@@ -64,6 +65,8 @@ class File:
             self.refused = e
 
     def _foreign(self, opened: sources.Opened) -> Iterator[Event]:
+        if self.asked.chosen == "nhictl":
+            raise ForeignFormatError(f"`{self.source.path}` is not an exported log of ours")
         reading = opened.begin(self.asked.chosen, self.asked.mapping)
         source = opened.events(reading)
         held: list[Event] = []

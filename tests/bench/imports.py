@@ -109,7 +109,7 @@ def _peak(path: Path, *, piped: bool) -> int:
     return int(done.stderr)
 
 
-def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] = (50_000, 500_000)) -> list[Row]:
+def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] = (30_000, 300_000)) -> list[Row]:
     """Rates, peak memory of a log and of one ten times as long, and one task out of an exported log of ours."""
     found = list(_rates(folder, rounds, count))
     peaks = []

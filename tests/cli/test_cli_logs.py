@@ -112,6 +112,7 @@ def test_import_takes_every_format_and_keeps_its_bytes(authority: Program, share
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "unknown format": (("--format", "nope", "s.jsonl"), "unknown log format `nope`"),
     "the wrong format": (("--format", "codex", "s.jsonl"), "no record of codex"),
+    "not ours": (("--format", "nhictl", "s.jsonl"), "not an exported log of ours"),
     "a broken document": (("--format", "agentdojo", "s.jsonl"), "not strict JSON"),
     "no log": (("text",), "is no log that is known here"),
     "empty": (("empty",), "holds no record"),
