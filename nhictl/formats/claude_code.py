@@ -130,7 +130,7 @@ class ClaudeCode(Reading):
         if more := kept(message, "role", "content"):
             event.ext = {**(event.ext or {}), "message": more}
         for place, part in enumerate(parts):
-            if part.get("type") in _USES:
+            if text_of(part, "type") in _USES:
                 self._called(value, message, place, part)
             elif "tool_use_id" in part or part.get("type") == "tool_result":
                 self._returned(value, part)

@@ -64,7 +64,7 @@ class CloudTrail(DocumentReading):
                 raise BrokenError("`CloudTrailEvent` is not a record")
             value = inside
         name, source = text_of(value, "eventName"), text_of(value, "eventSource")
-        kind = value.get("eventType")
+        kind = text_of(value, "eventType")
         if name is None and source is None and "eventVersion" not in value:
             raise UnknownError
         if name is None or source is None:

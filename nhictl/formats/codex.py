@@ -62,7 +62,7 @@ _EVENT_NOTES: Final = frozenset({
 
 def claims(record: Mapping[str, Any]) -> bool:
     """Whether a record is a line of a rollout."""
-    kind = record.get("type")
+    kind = text_of(record, "type")
     if "payload" in record and "timestamp" in record:
         return kind in _LINES or kind in ("response_item", "event_msg")
     return (kind in _ASKS or kind in _ANSWERS) and ("call_id" in record or "status" in record)
@@ -114,7 +114,7 @@ class Codex(Reading):
         return event
 
     def _item(self, item: dict[str, Any]) -> None:
-        kind = item.get("type")
+        kind = text_of(item, "type")
         if kind == "message":
             role = text_of(item, "role")
             if role is None or "content" not in item:

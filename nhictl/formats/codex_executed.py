@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from nhictl.formats.reading import decoded, kept
+from nhictl.formats.reading import decoded, kept, text_of
 
 if TYPE_CHECKING:
     from nhictl.core.replay.event import Event
@@ -193,7 +193,7 @@ def _dynamic(identity: Any, said: dict[str, Any], *, ended: bool) -> Done:
         success = said.get("success")
         outcome = "error" if success is False or said.get("error") else _status(said.get("status")) or "ok"
     more = kept(said, "type", "id", "call_id", "callId", "tool", "arguments", "content_items", "error")
-    tool, args = said.get("tool"), decoded(said.get("arguments"))
+    tool, args = text_of(said, "tool"), decoded(said.get("arguments"))
     return Done(identity, tool, args, outcome, said.get("content_items"), said.get("error"), more)
 
 
