@@ -15,7 +15,24 @@ from nhictl.formats import ForeignFormatError
 from tests.formats import test_claude_code, test_cloudtrail, test_codex, test_mcp, test_swe_agent, test_traces
 from tests.formats.logs import check, lines
 
-VALUES = [None, True, 0, -1, 1.5, "", "x", [], {}, [None], {"a": []}, "2026-01-01T00:00:00Z", 10**30, [[]], "{}", "[1]"]
+VALUES: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    "",
+    "x",
+    [],
+    {},
+    [None],
+    {"a": []},
+    "2026-01-01T00:00:00Z",
+    10**30,
+    [[]],
+    "{}",
+    "[1]",
+]
 SEEDS: dict[str, list[bytes]] = {
     "claude-code": [lines(*records) for records, _ in test_claude_code.CASES.values()],
     "codex": [lines(test_codex.META, *records) for records, _ in test_codex.CASES.values()],
