@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["DuplicateMemberError", "StrictJSONError", "dumps", "loads"]
+__all__ = ["DuplicateMemberError", "StrictJSONError", "SurrogateError", "dumps", "loads"]
 
 
 class StrictJSONError(ValueError):
@@ -18,6 +18,10 @@ class StrictJSONError(ValueError):
 
     line: int | None = None
     column: int | None = None
+
+
+class SurrogateError(StrictJSONError):
+    """A string holds half of a character."""
 
 
 class DuplicateMemberError(StrictJSONError):
@@ -75,7 +79,7 @@ def _check(value: Any, max_depth: int) -> None:
                 try:
                     item.encode("utf-8")
                 except UnicodeEncodeError as e:
-                    raise StrictJSONError("lone surrogate in a string") from e
+                    raise SurrogateError("lone surrogate in a string") from e
         depth += nested
         if depth > max_depth:
             raise StrictJSONError(f"nested deeper than {max_depth}")
@@ -99,7 +103,9 @@ def loads(data: bytes | str, *, max_depth: int = 32) -> Any:
         raise error from e
     except RecursionError as e:
         raise StrictJSONError(f"nested deeper than {max_depth}") from e
-    _check(value, max_depth)
+    # Decoded UTF-8 holds no surrogate that an escape did not make, and no more levels than brackets.
+    if "\\u" in data or data.count("{") + data.count("[") > max_depth:
+        _check(value, max_depth)
     return value
 
 

@@ -11,13 +11,18 @@ Spans: `run`, then `m<i>` for message i, then `m<i>.<j>` for its call j. Source:
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core import strict_json
 from nhictl.core.replay.event import Event
 from nhictl.formats.agentdojo_pairing import canonical, pair
 from nhictl.formats.imported import ForeignFormatError, Imported
 from nhictl.formats.json_head import LIST, CutError, members
+from nhictl.formats.reading import Reading
+from nhictl.formats.unpacked import CutShortError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MAX_BYTES: Final = 64 << 20
 MAX_DEPTH: Final = 200
@@ -37,9 +42,31 @@ def looks_like(head: bytes) -> bool:
     return named >= 2 and found.get("messages", LIST) is LIST and ("messages" in found or found.cut)
 
 
-def read(data: bytes, *, run: str, file: str) -> Imported:
-    """Read one run; raise ForeignFormatError naming `file` where it is not strict JSON or not a run."""
-    return _Reader(_parse(data, file), run, file, hashlib.sha256(data).hexdigest()).read()
+class AgentDojo(Reading):
+    """One run: read as a whole, ForeignFormatError naming the file where it is not strict JSON or not a run."""
+
+    format = "agentdojo"
+
+    def refusal(self) -> ForeignFormatError | None:
+        """None: what is no run was refused while it was read."""
+        return None
+
+    def events(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+        """Read the run."""
+        data = b""
+        try:
+            for chunk in chunks:
+                data += chunk
+                if len(data) > MAX_BYTES:
+                    break
+        except CutShortError as e:
+            raise ForeignFormatError(str(e), file=self.file) from e
+        assert self.run is not None  # noqa: S101 - the name it was given
+        made = _Reader(_parse(data, self.file), self.run, self.file, hashlib.sha256(data).hexdigest()).read()
+        self.parsed, self.opaque, self.failed = made.parsed, made.opaque, made.failed
+        for sentence in made.problems:
+            self.problem(sentence)
+        yield from made.events
 
 
 def _parse(data: bytes, file: str) -> dict[str, Any]:
@@ -100,7 +127,7 @@ class _Reader:
                 self._message(index, message, role, given.results)
             else:
                 self.opaque += 1
-                self._opaque(index, message)
+                self._opaque(index, message, "opaque")
         return Imported(
             "agentdojo", self.events, parsed=self.parsed, opaque=self.opaque, failed=self.failed, problems=self.problems
         )
@@ -122,11 +149,11 @@ class _Reader:
     def _unreadable(self, index: int, message: Any, why: str) -> None:
         self.failed += 1
         self.problems.append(f"message {index} {why}")
-        self._opaque(index, message)
+        self._opaque(index, message, "failed")
 
-    def _opaque(self, index: int, message: Any) -> None:
+    def _opaque(self, index: int, message: Any, kind: str) -> None:
         source = {"file": self.file, "sha256": self.digest, "message": index}
-        self._event("opaque", span=f"m{index}", parent="run", source=source).set_content(message)
+        self._event(kind, span=f"m{index}", parent="run", source=source).set_content(message)
 
     def _message(self, index: int, message: dict[str, Any], role: str, results: dict[tuple[int, int], int]) -> None:
         event = self._event(
@@ -199,6 +226,9 @@ class _Reader:
         event.ext = {k: v for k, v in message.items() if k not in _RESULT_KEYS or k == "tool_call"} or None
         self._returned(event, message, {})
         self.problems.append(f"message {index} is a result that no call fits")
+
+
+READING: Final = AgentDojo
 
 
 def _same(echo: Any, asked: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nhictl.errors import InputError
 from nhictl.formats import Imported
@@ -29,10 +29,13 @@ class Taken(NamedTuple):
     refused: list[InputError]
 
 
-def import_logs(house: House, paths: Sequence[str], chosen: str | None) -> tuple[Taken, Head | None]:
+def import_logs(
+    house: House, paths: Sequence[str], chosen: str | None, mapping: bytes | None = None
+) -> tuple[Taken, Head | None]:
     """Take in every file that can be read as a log, in one transaction; refuse the others by name.
 
-    The same bytes twice are taken once. With nothing new to take no record is written and the head is None.
+    `mapping` is the map of a generic log and is kept with it. The same bytes twice are taken once. With nothing new to
+    take no record is written and the head is None.
     """
     house.check()
     good: list[tuple[sources.Source, bytes, Imported]] = []
@@ -40,7 +43,7 @@ def import_logs(house: House, paths: Sequence[str], chosen: str | None) -> tuple
     for source in sources.find(paths):
         try:
             data = sources.read(source)
-            good.append((source, data, sources.interpret(source, data, chosen)))
+            good.append((source, data, sources.interpret(source, data, chosen, mapping)))
         except InputError as e:
             refused.append(e)
     digests = ["sha256:" + sha256(data).hexdigest() for _, data, _ in good]
@@ -63,7 +66,10 @@ def import_logs(house: House, paths: Sequence[str], chosen: str | None) -> tuple
                 continue
             src = {"imp": made.format, "file": digest, "off": 0, "len": len(data), "state": "imported"}
             ext = {"run": source.run, "parsed": made.parsed, "opaque": made.opaque, "failed": made.failed}
-            seq = act.record("log.imported", sealed={"source": data}, src=src, ext=ext)
+            kept: dict[str, Any] = {"source": data}
+            if made.format == "generic" and mapping is not None:  # without its map it could not be read again
+                kept["map"] = mapping.decode()
+            seq = act.record("log.imported", sealed=kept, src=src, ext=ext)
             log.put_imported(act.db, digest, seq)
             count += 1
         if not count:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from nhictl import formats
 from nhictl.core import strict_json
-from nhictl.core.ledger import record
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own, timeline
 from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
-from nhictl.core.replay.select import select
+from nhictl.core.replay.join import join
+from nhictl.core.replay.select import Selection, select
 from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import audit_log, sources, tasks
+from nhictl.ops import audit_log, tasks
 from nhictl.ops.act import content_place
 from nhictl.ops.house import House
+from nhictl.ops.replay_files import UNSIGNED, Asked, Files, Keys, decode
 from nhictl.store import log, sqlite
 from nhictl.store.keys import Sealer
 
@@ -31,6 +31,10 @@ class Filter(NamedTuple):
     run: str | None = None
     since_us: int | None = None
     until_us: int | None = None
+    instance: str | None = None
+    principal: str | None = None
+    tool: str | None = None
+    resource: str | None = None
 
 
 class Story(NamedTuple):
@@ -44,12 +48,6 @@ class Story(NamedTuple):
     refused: list[InputError]
 
 
-UNSIGNED = ledger.Integrity(
-    "UNSIGNED", 0, b"", None, None, None, "foreign logs carry no proof",
-    ("that nothing was altered, added or left out: a foreign log carries no signature",),
-)  # fmt: skip
-
-
 def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
     """Replay the home's own log."""
     found = audit_log.verify_home(house, ())
@@ -57,53 +55,51 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
         ident = tasks.find(house, wanted.task).id if wanted.task else None
         rows = list(log.lines(house.db, ident, below))
         opener = Opener(house)
-        good, bad = _decode(iter(rows))
+        good, bad = decode(iter(rows))
         folded = own.fold(good, opener.content, _reimport)
+    if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
+        join(folded.events)
     return _story(
         found, 0 if found.exit == 0 else found.exit, (len(good), 0, bad), folded.events, folded.unproven, wanted, []
     )
 
 
 def from_files(
-    house: House,
-    paths: Sequence[str],
-    chosen: str | None,
-    wanted: Filter,
-    keys: Sequence[tuple[str | None, bytes]] | None = None,
-) -> Story:
-    """Replay files; no home is needed. A file that is no log is refused by name, the others are replayed."""
-    events: list[Event] = []
-    unproven: list[str] = []
-    refused: list[InputError] = []
-    verdicts: list[ledger.Integrity] = []
-    counts = (0, 0, 0)
-    for source in sources.find(paths):
-        try:
-            data = sources.read(source)
-            if chosen in (None, "nhictl") and sources.is_native(data):
-                verdicts.append(audit_log.verify_file(source.path, house, (), keys))
-                good, bad = _decode(enumerate(audit_log.read_lines(BytesIO(data), [])))
-                folded = own.fold(good, lambda _seq, _label: None, None)
-                events += folded.events
-                unproven += folded.unproven
-                more = (len(good), 0, bad)
-            else:
-                made = sources.interpret(source, data, chosen)
-                verdicts.append(UNSIGNED)
-                events += made.events
-                unproven += made.problems
-                more = (made.parsed, made.opaque, made.failed)
-            counts = (counts[0] + more[0], counts[1] + more[1], counts[2] + more[2])
-        except InputError as e:
-            refused.append(e)
-    if not verdicts:
-        raise refused[0] if len(refused) == 1 else InputError(
-            f"none of {len(refused)} files is a log: {refused[0].message}", code="foreign_format", hint=refused[0].hint
-        )  # fmt: skip
-    faulty = sorted((v for v in verdicts if v.exit != 0 and v is not UNSIGNED), key=lambda v: v.exit)
-    worst = faulty[0] if faulty else None
-    found = worst or (UNSIGNED if UNSIGNED in verdicts else verdicts[0])
-    return _story(found, 0 if found is UNSIGNED else found.exit, counts, events, unproven, wanted, refused)
+    house: House, paths: Sequence[str], chosen: str | None, wanted: Filter, keys: Keys = None,
+    mapping: bytes | None = None,
+) -> Story:  # fmt: skip
+    """Replay files; no home is needed. A file that is no log is refused by name, the others are replayed.
+
+    `mapping` is the map of a generic log. What several files say of one act is linked (`core.replay.join`).
+    """
+    files = Files(paths, Asked(house, chosen, mapping, keys, wanted.task))
+    events = list(files.events())
+    found = files.verdict()
+    if len(files.files) > 1:
+        join(events)
+    code = 0 if found is UNSIGNED else found.exit
+    return _story(found, code, files.counts, events, files.unproven, wanted, files.refused)
+
+
+class Stream:
+    """One foreign file's events as they are read, in bounded memory; `from_files` gives the same ones."""
+
+    def __init__(self, files: Files, wanted: Filter) -> None:
+        self._files = files
+        self._wanted = Selection(**wanted._asdict())
+
+    def events(self) -> Iterator[Event]:
+        """The events that pass; InputError, perhaps after the first of them, if the file cannot be read to its end."""
+        yield from filter(self._wanted.passes, self._files.events())
+        self._files.verdict()
+
+
+def stream(
+    house: House, paths: Sequence[str], chosen: str | None, wanted: Filter, mapping: bytes | None = None
+) -> Stream | None:
+    """A stream of the events, if the paths are one foreign file; None otherwise: several have to be joined first."""
+    files = Files(paths, Asked(house, chosen, mapping, None, wanted.task))
+    return Stream(files, wanted) if len(files.files) == 1 and not files.files[0].is_native() else None
 
 
 COLUMNS = timeline.COLUMNS
@@ -133,19 +129,8 @@ def _story(
     return Story(found.to_json(), code, counts, kept.events, list(dict.fromkeys(said)), refused)
 
 
-def _decode(rows: Iterator[tuple[int, bytes]]) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-    """Record lines as members; lines that are no records of ours are counted, and the verdict tells of them."""
-    good, bad = [], 0
-    for seq, line in rows:
-        try:
-            good.append((seq, record.decode(line)))
-        except record.RecordError:
-            bad += 1
-    return good, bad
-
-
-def _reimport(imp: str, data: bytes, run: str) -> list[Event]:
-    return formats.read(imp, data, run=run, file=run).events
+def _reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
+    return formats.read(imp, data, run=run, file=run, mapping=None if mapping is None else mapping.encode()).events
 
 
 class Opener:

@@ -83,7 +83,7 @@ CASES = [
     ("audit replay --view t", "timeline tree"),
     ("audit replay --format n", "nhictl"),
     ("audit replay x.json --vi", "--view"),
-    ("audit import --format ", "agentdojo"),
+    ("audit import --format c", "claude-code codex cloudtrail"),
     ("audit export --to ", "native"),
     ("audit verify ", "compopt -o default"),
     ("audit verify a.jsonl --anc", "--anchor"),

@@ -88,10 +88,10 @@ def test_assistant_without_calls(tool_calls: Any) -> None:
 RECORDS: dict[str, tuple[Any, tuple[int, int, int], str]] = {
     "known": ({"role": "user", "content": "x"}, (1, 0, 0), "message.user"),
     "unknown role": ({"role": "developer", "content": "x", "k": 1}, (0, 1, 0), "opaque"),
-    "no role": ({"content": "x"}, (0, 0, 1), "opaque"),
-    "role is no text": ({"role": 5, "content": "x"}, (0, 0, 1), "opaque"),
-    "no object": ("hello", (0, 0, 1), "opaque"),
-    "null": (None, (0, 0, 1), "opaque"),
+    "no role": ({"content": "x"}, (0, 0, 1), "failed"),
+    "role is no text": ({"role": 5, "content": "x"}, (0, 0, 1), "failed"),
+    "no object": ("hello", (0, 0, 1), "failed"),
+    "null": (None, (0, 0, 1), "failed"),
     "calls are no list": ({"role": "assistant", "content": "", "tool_calls": {"a": 1}}, (0, 0, 1), "message.assistant"),
     "call is no object": (asked("door.open"), (0, 0, 1), "message.assistant"),
     "call without function": (asked({"args": {}}), (0, 0, 1), "message.assistant"),
@@ -105,7 +105,7 @@ def test_every_record_is_counted_once_and_kept(name: str) -> None:
     assert (made.parsed, made.opaque, made.failed) == counts
     assert made.events[1].type == kind
     assert len(made.problems) == counts[2]
-    if kind == "opaque":
+    if kind in ("opaque", "failed"):
         assert made.events[1].content == record
         assert len((made.events[1].source or {})["sha256"]) == 64
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
 from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
-from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, tree
+from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, stream, tree
 from nhictl.render import Line, Result, Table
 
 VIEWS = ("timeline", "tree")
@@ -20,13 +21,20 @@ STYLES = {"denied": "red", "error": "red", "not_executed": "yellow", "unknown": 
 
 def command(
     files: Annotated[list[str] | None, typer.Argument(metavar="[FILE…]", help="logs; default: the home's own")] = None,
-    format: Annotated[
-        str | None, typer.Option("--format", metavar="F", help="nhictl or agentdojo; default: recognised")
-    ] = None,
+    format: OwnFormat = None,
+    map: Map = None,
     agent: Annotated[str | None, typer.Option("--agent", metavar="A", help="of this agent only")] = None,
     task: Annotated[str | None, typer.Option("--task", metavar="T", help="of this task only")] = None,
     token: Annotated[str | None, typer.Option("--token", metavar="JTI", help="of this token only")] = None,
     run: Annotated[str | None, typer.Option("--run", metavar="R", help="of this run only")] = None,
+    instance: Annotated[str | None, typer.Option("--instance", metavar="ID", help="of this running copy only")] = None,
+    principal: Annotated[
+        str | None, typer.Option("--principal", metavar="P", help="on this one's behalf, or by them, only")
+    ] = None,
+    tool: Annotated[str | None, typer.Option("--tool", metavar="T", help="of this tool only; may hold *")] = None,
+    resource: Annotated[
+        str | None, typer.Option("--resource", metavar="R", help="on this resource, or one below it, only")
+    ] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="not before")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="not after")] = None,
     keys: Annotated[
@@ -36,33 +44,41 @@ def command(
 ) -> Reply:
     """Reconstruct what an agent did, from our log or a foreign one, and say what the evidence leaves open.
 
-    With files no home is needed.
+    With files no home is needed; `-` is standard input. Several files become one story, by time, and what two of them say
+    of one act is linked. One foreign file with -o jsonl is read as it comes, however long it is.
 
     Example: nhictl audit replay --task $TASK --view tree
     """
     if view not in VIEWS:
         raise InputError(f"no view `{view}`", code="usage", hint=f"one of {', '.join(VIEWS)}")
     now = session()
-    wanted = Filter(agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"))
+    wanted = Filter(
+        agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"), instance, principal, tool, resource
+    )
+    mapping = read_map(map)
+    if files and now.format() == "jsonl" and (found := stream(now.house(), files, format, wanted, mapping)) is not None:
+        return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
     if files:
         pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
-        story = from_files(now.house(), files, format, wanted, pinned)
+        story = from_files(now.house(), files, format, wanted, pinned, mapping)
     else:
         story = from_home(now.house(), wanted)
+    refused, left_out = told_apart(story.refused)
     for error in story.refused:
-        report(error, session())
+        report(error, session(), warning=error in left_out)
     body: dict[str, Any] = {
         "integrity": story.integrity,
         "source": dict(zip(("parsed", "opaque", "failed"), story.counts, strict=True)),
         "unproven": story.unproven,
     }
-    if story.refused:
-        body["refused"] = [{"message": e.message, **e.details} for e in story.refused]
+    for name, errors in (("refused", refused), ("left_out", left_out)):
+        if errors:
+            body[name] = [{"message": e.message, **e.details} for e in errors]
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
         text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),
     )  # fmt: skip
-    return Reply(result, 2 if story.refused else story.exit)
+    return Reply(result, 2 if refused else story.exit)
 
 
 def _timeline(story: Story) -> Iterator[Line | str]:

@@ -8,11 +8,14 @@ from nhictl.cli.lazy import global_options, load_verb
 from nhictl.cli.session import FORMATS
 from nhictl.cli.tree import TREE, Noun, Verb
 
+_LOGS: Final = (
+    "claude-code", "codex", "agentdojo", "swe-agent", "otlp", "openai-agents", "mcp", "cloudtrail", "generic",
+)  # fmt: skip
 CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "agent register --trust": ("0", "1", "2", "3"),
     "audit export --to": ("native",),
-    "audit import --format": ("agentdojo",),
-    "audit replay --format": ("nhictl", "agentdojo"),
+    "audit import --format": _LOGS,
+    "audit replay --format": ("nhictl", *_LOGS),
 }
 """Values of options whose metavar does not spell them out as `a|b`; a test holds them against what is really accepted."""
 

@@ -12,7 +12,7 @@ FIELDS: Final = (
 
 ADDITIONS: Final = (
     "content", "error", "intent", "principal", "resource", "seq", "jti", "inst", "trace", "op", "scope", "delegation",
-    "parent_delegation", "ended", "ended_seq", "source", "ext",
+    "parent_delegation", "ended", "ended_seq", "joined", "source", "ext",
 )  # fmt: skip
 """What else may be known, after the fields; left out of JSON where it is not."""
 
@@ -28,6 +28,7 @@ class Event:
     - `content`: a message or prompt exactly as given; `has_content` tells a given null from nothing given.
     - `seq`, `jti`, `inst`, `trace`, `op`, `scope`, `delegation`, `parent_delegation`: of our own records;
       `ended`, `ended_seq`: time and number of the record that brought the result.
+    - `joined`: the acts of other sources that are this one, as `core.replay.join` found them.
     - `source`: where in a foreign file it stands; `ext`: what has no field of its own, never used to decide.
     """
 
@@ -87,6 +88,7 @@ class Event:
         self.parent_delegation: str | None = None
         self.ended: str | None = None
         self.ended_seq: int | None = None
+        self.joined: list[dict[str, Any]] | None = None
 
     def set_content(self, value: Any) -> None:
         """Keep a message's content as given, null included."""

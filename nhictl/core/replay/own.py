@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Content = Callable[[int, str], Any]
-    Reimport = Callable[[str, bytes, str], list[Event]]
+    Reimport = Callable[..., list[Event]]
     Record = Mapping[str, Any]
 
 _Key = tuple[str | None, str | None, str | None, str | None]
@@ -37,8 +37,9 @@ def fold(records: Iterable[tuple[int, Record]], content: Content, reimport: Reim
     """Turn records, each beside its `seq` and in the order of the log, into events.
 
     `content(seq, label)` opens sealed content, None if it is erased or not at hand; it is asked only for labels that
-    the record commits to. `reimport(importer, data, run)` re-reads the source of a `log.imported` record; its events
-    follow that record. Where that fails with InputError, the record stands alone and `unproven` says why.
+    the record commits to. `reimport(importer, data, run)` re-reads the source of a `log.imported` record, with the
+    map as fourth argument if the record has one; its events follow that record. Where that fails with InputError, the
+    record stands alone and `unproven` says why.
 
     `n` counts the `tool.called` records of a task in the records given, so give all of a task's records or none.
     """
@@ -110,7 +111,7 @@ class _Fold:
 
     def _open_content(self, event: Event, seq: int, record: Record) -> None:
         for label in record.get("c") or {}:
-            if label == "source":
+            if label in ("source", "map"):
                 continue
             value = self.content(seq, label)
             if value is None:
@@ -176,7 +177,8 @@ class _Fold:
             self.gaps.note(f"record {seq}: nothing here reads the imported file again, so its events are not shown")
         else:
             try:
-                self.events.extend(self.reimport(importer, data, run))
+                mapping = self.content(seq, "map") if "map" in (record.get("c") or {}) else None
+                self.events.extend(self.reimport(importer, data, run, *(() if mapping is None else (mapping,))))
             except InputError as e:
                 self.gaps.note(f"record {seq}: the imported file cannot be read again: {e.message}")
 
