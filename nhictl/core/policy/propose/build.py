@@ -1,0 +1,118 @@
+"""Evidence to entries: for each intent and tool the conditions that cover what was seen, and what they rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nhictl.core.policy.propose import roles, shapes
+from nhictl.core.policy.propose.evidence import Argument, Usage
+from nhictl.core.policy.propose.generalise import FEW, OPEN, Pin, generalise, nearest, unseen
+
+if TYPE_CHECKING:
+    from nhictl.core.policy.propose.evidence import Evidence
+
+__all__ = ["Entry", "Reading", "entries"]
+
+
+class Reading:
+    """How one argument was read: its role, the rule that made its condition, and the numbers behind it.
+
+    `given` is None for an argument that this intent never gave.
+    """
+
+    __slots__ = ("given", "path", "pin", "role")
+
+    def __init__(self, path: str, role: str, pin: Pin, given: Argument | None) -> None:
+        self.path = path
+        self.role = role
+        self.pin = pin
+        self.given = given
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON: path, role, rule, and how many calls, runs and different values stand behind it."""
+        seen = self.given
+        made: dict[str, Any] = {"path": self.path, "role": self.role, "rule": self.pin.rule}
+        if seen is not None:
+            made |= {"calls": seen.calls, "runs": len(seen.runs), "values": len(seen.values)}
+            made["new_value_rate"] = round(seen.novelty(), 3)
+        return made
+
+
+class Entry:
+    """One tool of one intent: a box of a scope, or what a permit is made of."""
+
+    __slots__ = ("intent", "notes", "readings", "reads", "tool", "usage")
+
+    def __init__(self, intent: str | None, tool: str, usage: Usage, readings: list[Reading], *, reads: bool) -> None:
+        self.intent = intent
+        self.tool = tool
+        self.usage = usage
+        self.readings = readings
+        self.reads = reads
+        self.notes: list[str] = []
+
+    @property
+    def when(self) -> dict[str, dict[str, Any]]:
+        """The conditions by path, as a box has them."""
+        return {reading.path: reading.pin.when for reading in self.readings if reading.pin.when}
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The box `{tools, when}`."""
+        when = self.when
+        return {"tools": [self.tool], "when": when} if when else {"tools": [self.tool]}
+
+
+def entries(evidence: Evidence, intent: str | None = None, *, everything: bool = True) -> list[Entry]:
+    """The entries of one intent or, by default, of all, sorted by intent and tool."""
+    found = roles.roles(evidence)
+    reads = {tool: roles.only_reads(tool, evidence, found) for _, tool in evidence.usage}
+    made = []
+    for (of, tool), usage in sorted(evidence.usage.items(), key=lambda item: (item[0][0] or "", item[0][1])):
+        if everything or of == intent:
+            made.append(_entry(evidence, found, of, tool, usage, reads=reads[tool]))
+    return made
+
+
+def _entry(
+    evidence: Evidence, found: dict[tuple[str, str], str], intent: str | None, tool: str, usage: Usage, *, reads: bool
+) -> Entry:
+    readings = []
+    for (of, path), known in sorted(evidence.known.items()):
+        if of != tool:
+            continue
+        role = found[of, path]
+        given = usage.arguments.get(path)
+        if given is None:
+            readings.append(Reading(path, role, unseen(role, known, reads=reads), None))
+        else:
+            readings.append(Reading(path, role, generalise(role, given, usage.calls, len(usage.runs), reads=reads), given))
+    made = Entry(intent, tool, usage, readings, reads=reads)
+    if not reads:
+        _hold(made)
+    _say(made)
+    return made
+
+
+def _hold(entry: Entry) -> None:
+    """A tool that acts should be held by something that says what it acts on."""
+    held = any(reading.given is not None and reading.pin.when and reading.role != shapes.FLAG for reading in entry.readings)
+    given = {r.path: (r.role, r.given) for r in entry.readings if r.given is not None}
+    if held or not given:
+        return
+    best = nearest(given, entry.usage.calls)
+    if best is None:
+        entry.notes.append("nothing that was seen holds this tool to one thing: narrow it, or ask for approval")
+        return
+    for reading in entry.readings:
+        if reading.path == best[0]:
+            reading.pin = Pin("nearest", best[1].when)
+
+
+def _say(entry: Entry) -> None:
+    if len(entry.usage.runs) < FEW:
+        entry.notes.append(f"thin evidence: {len(entry.usage.runs)} run{'s' * (len(entry.usage.runs) != 1)}")
+    for reading in entry.readings:
+        if reading.role == roles.SECRET and reading.pin.when:
+            entry.notes.append(f"`{reading.path}` looks like a secret: do not keep it in a file; ask for approval instead")
+        if reading.given is not None and reading.role in roles.IDENTIFIERS and reading.pin is OPEN and not entry.reads:
+            entry.notes.append(f"`{reading.path}` says to whom or where, and could not be pinned")
