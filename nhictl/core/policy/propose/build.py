@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nhictl.core.policy.propose import roles, shapes
 from nhictl.core.policy.propose.evidence import Argument, Usage
 from nhictl.core.policy.propose.generalise import FEW, OPEN, Pin, generalise, nearest, unseen
+from nhictl.core.policy.types import plain
 
 if TYPE_CHECKING:
     from nhictl.core.policy.propose.evidence import Evidence
@@ -56,34 +57,39 @@ class Entry:
         """The conditions by path, as a box has them."""
         return {reading.path: reading.pin.when for reading in self.readings if reading.pin.when}
 
-    def to_mapping(self) -> dict[str, Any]:
-        """The box `{tools, when}`."""
-        when = self.when
-        return {"tools": [self.tool], "when": when} if when else {"tools": [self.tool]}
+    def to_json(self) -> dict[str, Any]:
+        """As JSON: what it opens, and what stands behind it."""
+        usage = self.usage
+        return {
+            "intent": self.intent, "tool": self.tool, "reads": self.reads, "when": plain(self.when),
+            "calls": usage.calls, "failed": usage.errors, "runs": len(usage.runs), "agents": len(usage.agents),
+            "places": usage.places, "arguments": [reading.to_json() for reading in self.readings], "review": self.notes,
+        }  # fmt: skip
 
 
-def entries(evidence: Evidence, intent: str | None = None, *, everything: bool = True) -> list[Entry]:
-    """The entries of one intent or, by default, of all, sorted by intent and tool."""
+def entries(evidence: Evidence) -> list[Entry]:
+    """The entries of all intents, sorted by intent and tool."""
     found = roles.roles(evidence)
     reads = {tool: roles.only_reads(tool, evidence, found) for _, tool in evidence.usage}
-    made = []
-    for (of, tool), usage in sorted(evidence.usage.items(), key=lambda item: (item[0][0] or "", item[0][1])):
-        if everything or of == intent:
-            made.append(_entry(evidence, found, of, tool, usage, reads=reads[tool]))
-    return made
+    known: dict[str, list[tuple[str, Argument]]] = {}
+    for (tool, path), argument in sorted(evidence.known.items()):
+        known.setdefault(tool, []).append((path, argument))
+    return [
+        _entry(known.get(tool, []), found, intent, tool, usage, reads=reads[tool])
+        for (intent, tool), usage in sorted(evidence.usage.items(), key=lambda item: (item[0][0] or "", item[0][1]))
+    ]
 
 
 def _entry(
-    evidence: Evidence, found: dict[tuple[str, str], str], intent: str | None, tool: str, usage: Usage, *, reads: bool
-) -> Entry:
+    known: list[tuple[str, Argument]], found: dict[tuple[str, str], str], intent: str | None, tool: str, usage: Usage,
+    *, reads: bool,
+) -> Entry:  # fmt: skip
     readings = []
-    for (of, path), known in sorted(evidence.known.items()):
-        if of != tool:
-            continue
-        role = found[of, path]
+    for path, seen in known:
+        role = found[tool, path]
         given = usage.arguments.get(path)
         if given is None:
-            readings.append(Reading(path, role, unseen(role, known, reads=reads), None))
+            readings.append(Reading(path, role, unseen(role, seen, reads=reads), None))
         else:
             readings.append(Reading(path, role, generalise(role, given, usage.calls, len(usage.runs), reads=reads), given))
     made = Entry(intent, tool, usage, readings, reads=reads)

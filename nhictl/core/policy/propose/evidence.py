@@ -14,7 +14,7 @@ from nhictl.core.policy.propose import shapes
 from nhictl.core.policy.types import ArgType, Refused, scalar_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from nhictl.core.replay.event import Event
 
@@ -43,10 +43,14 @@ class Call:
         self.error = event.outcome == "error"
         self.flat = flat
         self.intent = intent
-        self.place = f"record {event.seq}" if event.seq is not None else f"{event.run}#{event.n}"
+        self.place = _place(event)
         self.resource = event.resource
         self.run = event.run
         self.tool: str = event.tool or ""
+
+
+def _place(event: Event) -> str:
+    return f"record {event.seq}" if event.seq is not None else f"{event.run}#{event.n}"
 
 
 class Value:
@@ -106,7 +110,7 @@ class Usage:
 
 class Evidence:
     """Calls in order, usage by (intent, tool), and arguments by tool over all intents and also over calls that were
-    refused, which show what a tool can be given.
+    refused, which show what a tool can be given. `unreadable` are calls that cannot be judged, by intent, tool and why.
     """
 
     def __init__(self) -> None:
@@ -115,7 +119,7 @@ class Evidence:
         self.known: dict[tuple[str, str], Argument] = {}
         self.results: dict[str, list[tuple[int, int]]] = {}
         self.refused: Counter[tuple[str | None, str]] = Counter()
-        self.unreadable: list[str] = []
+        self.unreadable: dict[tuple[str | None, str, str], list[str]] = {}
         self.runs: dict[str | None, None] = {}
 
 
@@ -130,14 +134,18 @@ class _Run:
         self.room = MAX_TEXT
 
 
-def collect(events: Iterable[Event]) -> Evidence:
-    """Count the calls among events, each run's in the order they were made."""
+def collect(events: Sequence[Event]) -> Evidence:
+    """Count the calls among events, each run's in the order they were made.
+
+    Beside `tool.called` a used token's record counts, where no record says that the call itself was made.
+    """
     made = Evidence()
     said: dict[str | None, _Run] = {}
     intents: dict[str, str] = {}
+    told = {_same(event) for event in events if event.type == "tool.called" and event.seq is not None}
     for event in events:
         heard = said.setdefault(event.run, _Run())
-        if event.type == "tool.called":
+        if event.type == "tool.called" or (event.type == "token.used" and event.tool and _same(event) not in told):
             made.runs.setdefault(event.run)
             _add(made, event, event.intent or intents.get(event.task or ""), heard)
             _hear(heard, event.result)
@@ -146,6 +154,11 @@ def collect(events: Iterable[Event]) -> Evidence:
         if event.has_content and (event.type == "message.user" or event.seq is not None):
             heard.asked = (heard.asked + "\n" + _text(event.content))[:MAX_TEXT]
     return made
+
+
+def _same(event: Event) -> tuple[str | None, str | None, str]:
+    """What a call and the use of a token for it have in common."""
+    return event.run, event.tool, repr(event.args)
 
 
 def _hear(heard: _Run, result: Any) -> None:
@@ -173,8 +186,10 @@ def _text(value: Any) -> str:
 
 
 def _add(made: Evidence, event: Event, intent: str | None, heard: _Run) -> None:
-    if not event.tool or not isinstance(event.args or {}, dict):
-        made.unreadable.append(f"{event.run}#{event.n}")
+    erased = event.args is None and event.seq is not None
+    if not event.tool or erased or not isinstance(event.args or {}, dict):
+        why = "its arguments are erased or not at hand" if erased else "it names no tool, or its arguments are no object"
+        made.unreadable.setdefault((intent, event.tool or "?", why), []).append(_place(event))
         return
     call = Call(event, intent, flatten(event.args or {}))
     if isinstance(event.resource, str):

@@ -45,10 +45,10 @@ class LeftOut:
         self.calls = 0
         self.places: list[str] = []
 
-    def add(self, place: str | None = None, calls: int = 1) -> None:
-        """One more, or so many."""
-        self.calls += calls
-        if place is not None and len(self.places) < 3:
+    def add(self, place: str) -> None:
+        """One more."""
+        self.calls += 1
+        if len(self.places) < 3:
             self.places.append(place)
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Proposal:
         self.calls = calls
         self.left_out = left_out
         self.not_seen = not_seen
-        self.covered = calls - sum(each.calls for each in left_out if each.places)
+        self.covered = calls - sum(each.calls for each in left_out)
 
 
 class _Draft:
@@ -88,6 +88,12 @@ class _Draft:
                 else:
                     self.barred[entry.tool] = why
         self.calls = [call for call in evidence.calls if call.intent in chosen]
+        for (intent, tool, why), places in sorted(evidence.unreadable.items(), key=str):
+            if intent in chosen:
+                self.left[tool, why] = LeftOut(tool, why)
+                for place in places:
+                    self.left[tool, why].add(place)
+        self.unreadable = sum(each.calls for each in self.left.values())
 
     def leave(self, call: Call, why: str) -> None:
         """Note a call that the document does not cover."""
@@ -206,4 +212,4 @@ def _finish(draft: _Draft, write: Callable[[list[str]], str]) -> Proposal:
         if len(left) > MAX_LEFT_OUT:
             tail.append(f"  and {len(left) - MAX_LEFT_OUT} more")
     tail += ["not seen:", *(f"  {line}" for line in not_seen)]
-    return Proposal(write(tail), draft.entries, len(draft.calls), left, not_seen)
+    return Proposal(write(tail), draft.entries, len(draft.calls) + draft.unreadable, left, not_seen)
