@@ -100,6 +100,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
             "test": Verb("policy.test", "run requests against the decisions they should get"),
             "propose": Verb("policy.propose", "propose a scope or rules from what logs show was done"),
+            "unused": Verb("policy.unused", "show what a policy grants and no log used"),
         },
     ),
     "audit": Noun(

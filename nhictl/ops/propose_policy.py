@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhictl.core.policy.document import parse_policy
-from nhictl.core.policy.propose.evidence import Evidence, collect
+from nhictl.core.policy.propose.collect import collect
+from nhictl.core.policy.propose.evidence import Evidence
 from nhictl.core.policy.propose.proposal import Proposal, propose_rules, propose_scope
 from nhictl.errors import InputError, NotFoundError
 from nhictl.ops import policies, replay
@@ -43,12 +44,10 @@ def propose(house: House, wanted: Wanted, files: Sequence[tuple[str, bytes]]) ->
 
     NotFoundError (4) if no call fits; InputError (2) if a scope is wanted of several intents.
     """
-    story = replay.from_files(house, wanted.paths, wanted.format, replay.Filter()) if wanted.paths else None
-    if story is None:
-        story = replay.from_home(house, replay.Filter())
-    evidence = collect(among(story.events, wanted.runs))
+    story = story_of(house, wanted)
+    evidence = collect(story.events)
     found = {intent: None for intent, _ in evidence.usage} | {intent: None for intent, _, _ in evidence.unreadable}
-    intents = sorted(found, key=lambda intent: intent or "")
+    intents: list[str | None] = sorted(found, key=lambda intent: intent or "")
     if wanted.intent is not None:
         intents = [intent for intent in intents if intent == wanted.intent]
     if not intents:
@@ -70,6 +69,15 @@ def propose(house: House, wanted: Wanted, files: Sequence[tuple[str, bytes]]) ->
             f"nothing can be proposed: {made.left_out[0].tool}: {made.left_out[0].why}", code="nothing_to_propose"
         )
     return Proposed(made, intents, story)
+
+
+def story_of(house: House, wanted: Wanted) -> replay.Story:
+    """What the logs, or without any the home's own, tell of the runs that are wanted."""
+    if wanted.paths:
+        story = replay.from_files(house, wanted.paths, wanted.format, replay.Filter())
+    else:
+        story = replay.from_home(house, replay.Filter())
+    return story._replace(events=among(story.events, wanted.runs))
 
 
 def among(events: list[Event], runs: str | None) -> list[Event]:

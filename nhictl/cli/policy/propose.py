@@ -21,7 +21,9 @@ def command(
     log: Annotated[
         list[str] | None, typer.Option("--log", metavar="FILE", help="logs to learn from; default: the home's own")
     ] = None,
-    format: Annotated[str | None, typer.Option("--format", metavar="F", help="of the logs; default: recognised")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="F", help="of the logs; default: recognised")
+    ] = None,
     intent: Annotated[str | None, typer.Option("--intent", metavar="I", help="of this intent only")] = None,
     runs: Annotated[
         str | None, typer.Option("--runs", metavar="A..B", help="from run A to run B, by name or number from 1")

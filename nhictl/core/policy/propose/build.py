@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.propose import roles, shapes
-from nhictl.core.policy.propose.evidence import Argument, Usage
+from nhictl.core.policy.propose.evidence import Argument, Usage, Value
 from nhictl.core.policy.propose.generalise import FEW, OPEN, Pin, generalise, nearest, unseen
 from nhictl.core.policy.types import plain
 
@@ -75,14 +75,14 @@ def entries(evidence: Evidence) -> list[Entry]:
     for (tool, path), argument in sorted(evidence.known.items()):
         known.setdefault(tool, []).append((path, argument))
     return [
-        _entry(known.get(tool, []), found, intent, tool, usage, reads=reads[tool])
+        _entry(known.get(tool, []), found, intent, tool, usage, reads=reads[tool], asked=evidence.asked)
         for (intent, tool), usage in sorted(evidence.usage.items(), key=lambda item: (item[0][0] or "", item[0][1]))
     ]
 
 
 def _entry(
     known: list[tuple[str, Argument]], found: dict[tuple[str, str], str], intent: str | None, tool: str, usage: Usage,
-    *, reads: bool,
+    *, reads: bool, asked: bool,
 ) -> Entry:  # fmt: skip
     readings = []
     for path, seen in known:
@@ -91,17 +91,21 @@ def _entry(
         if given is None:
             readings.append(Reading(path, role, unseen(role, seen, reads=reads), None))
         else:
-            readings.append(Reading(path, role, generalise(role, given, usage.calls, len(usage.runs), reads=reads), given))
+            readings.append(
+                Reading(path, role, generalise(role, given, usage.calls, len(usage.runs), reads=reads), given)
+            )
     made = Entry(intent, tool, usage, readings, reads=reads)
     if not reads:
         _hold(made)
-    _say(made)
+    _say(made, asked=asked)
     return made
 
 
 def _hold(entry: Entry) -> None:
     """A tool that acts should be held by something that says what it acts on."""
-    held = any(reading.given is not None and reading.pin.when and reading.role != shapes.FLAG for reading in entry.readings)
+    held = any(
+        reading.given is not None and reading.pin.when and reading.role != shapes.FLAG for reading in entry.readings
+    )
     given = {r.path: (r.role, r.given) for r in entry.readings if r.given is not None}
     if held or not given:
         return
@@ -114,11 +118,34 @@ def _hold(entry: Entry) -> None:
             reading.pin = Pin("nearest", best[1].when)
 
 
-def _say(entry: Entry) -> None:
+def _say(entry: Entry, *, asked: bool) -> None:
+    """Notes for whoever reviews: what rests on little, came from elsewhere, or could not be pinned."""
     if len(entry.usage.runs) < FEW:
         entry.notes.append(f"thin evidence: {len(entry.usage.runs)} run{'s' * (len(entry.usage.runs) != 1)}")
     for reading in entry.readings:
-        if reading.role == roles.SECRET and reading.pin.when:
-            entry.notes.append(f"`{reading.path}` looks like a secret: do not keep it in a file; ask for approval instead")
-        if reading.given is not None and reading.role in roles.IDENTIFIERS and reading.pin is OPEN and not entry.reads:
-            entry.notes.append(f"`{reading.path}` says to whom or where, and could not be pinned")
+        if reading.given is None or entry.reads or reading.role not in roles.IDENTIFIERS:
+            continue
+        if reading.pin is OPEN:
+            entry.notes.append(f"`{reading.path}` says to whom, where or which, and could not be pinned")
+            continue
+        if reading.role == roles.SECRET:
+            entry.notes.append(
+                f"`{reading.path}` looks like a secret: do not keep it in a file; ask for approval instead"
+            )
+        _say_origin(entry, reading, asked=asked)
+
+
+def _say_origin(entry: Entry, reading: Reading, *, asked: bool) -> None:
+    values = reading.given.values.values() if reading.given is not None else ()
+    read = [value for value in values if value.found and not value.asked]
+    failed = [value for value in values if value.failed == value.calls]
+    if asked and read:
+        entry.notes.append(f"`{reading.path}` was read in earlier results and not asked for: {_list(read)}")
+    if failed:
+        entry.notes.append(f"`{reading.path}` was only ever given in calls that failed: {_list(failed)}")
+
+
+def _list(values: list[Value]) -> str:
+    """The first values, each cut."""
+    shown = [str(next(iter(value.spelt.values())))[:60] for value in values[:3]]
+    return ", ".join(shown) + (f" and {len(values) - 3} more" if len(values) > 3 else "")

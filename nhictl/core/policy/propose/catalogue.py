@@ -35,9 +35,7 @@ def declare(evidence: Evidence, tool: str, entries: Sequence[Entry], *, closed: 
     known = {path: seen for (of, path), seen in sorted(evidence.known.items()) if of == tool}
     if RESOURCE in known:
         values = [one for value in known[RESOURCE].values.values() for one in value.spelt.values()]
-        made["resource"] = next(
-            (kind for kind in ("uri", "path") if all(_is(kind, one) for one in values)), "string"
-        )
+        made["resource"] = next((kind for kind in ("uri", "path") if all(_is(kind, one) for one in values)), "string")
     arguments = {path: seen for path, seen in known.items() if path != RESOURCE and _nameable(path[5:])}
     if all(entry.reads for entry in entries) and not pinned and not closed:
         return {"args": OPEN_ARGS, **made}

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.condition import Condition
+from nhictl.core.policy.propose.generalise import FEW
 from nhictl.core.policy.propose.yaml_text import comment, flow, scalar
 from nhictl.core.policy.types import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from nhictl.core.policy.propose.build import Entry
+    from nhictl.core.policy.propose.build import Entry, Reading
     from nhictl.core.policy.types import ArgType
 
 __all__ = ["Permit", "catalogue_text", "conditions", "count", "rules_text", "scope_text"]
+
 
 def conditions(entry: Entry, type_of: Callable[[str, str], ArgType | None]) -> dict[str, dict[str, Any]]:
     """An entry's conditions as the types of a catalogue take them: values that have no normal form of the type are left
@@ -120,17 +122,19 @@ def count(number: int, noun: str) -> str:
 def evidence_lines(entry: Entry) -> list[str]:
     """What an entry rests on, a line for the tool and one for each argument."""
     usage = entry.usage
-    failed = f", {usage.errors} failed" if usage.errors else ""
+    said = [f"{count(usage.calls, 'call')} in {count(len(usage.runs), 'run')} of {count(len(usage.agents), 'agent')}"]
+    if usage.errors:
+        said.append(f"{usage.errors} failed")
+    more = ", …" if usage.calls > len(usage.places) else ""
     what = "only reads" if entry.reads else "acts"
-    lines = [
-        f"{entry.tool} ({what}): {count(usage.calls, 'call')} in {count(len(usage.runs), 'run')} of "
-        f"{count(len(usage.agents), 'agent')}{failed}; {', '.join(usage.places)}{', …' if usage.calls > len(usage.places) else ''}"
-    ]
-    for reading in entry.readings:
-        seen = reading.given
-        if seen is None:
-            lines.append(f"  {reading.path} ({reading.role}): never given here, {'kept out' if reading.pin.when else 'open'}")
-            continue
-        few = f"{count(len(seen.values), 'value')} in {count(len(seen.runs), 'run')}"
-        lines.append(f"  {reading.path} ({reading.role}): {reading.pin.rule}, {few}, new value in {seen.novelty():.0%} of runs")
+    lines = [f"{entry.tool} ({what}): {', '.join(said)}; {', '.join(usage.places)}{more}"]
+    lines += [f"  {reading.path} ({reading.role}): {_behind(reading)}" for reading in entry.readings]
     return lines + [f"  REVIEW: {note}" for note in entry.notes]
+
+
+def _behind(reading: Reading) -> str:
+    seen = reading.given
+    if seen is None:
+        return f"never given here, {'kept out' if reading.pin.when else 'open'}"
+    said = f"{reading.pin.rule}; {count(len(seen.values), 'value')} in {count(len(seen.runs), 'run')}"
+    return f"{said}, {seen.novelty():.0%} of them with one of their own" if len(seen.runs) >= FEW else said

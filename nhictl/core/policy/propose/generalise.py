@@ -10,8 +10,9 @@ An *identifier* (address, place, path, account, id, secret, resource) is always 
   and places are never excused so.
 
 Anything else is pinned to what was seen if no run brought a value of its own (`novelty` 0), so that the next run is
-likely to stay inside. Otherwise: a quantity keeps to the range seen, a moment to the one day if there is one, a name is
-open. Prose is open unless it is always, word for word, what the person asked for. A flag keeps to what was seen.
+likely to stay inside. Otherwise: a quantity stays between nothing and the most seen, a moment keeps to the one day if
+there is one, a name is open. Prose is open unless it is always, word for word, what the person asked for. A flag keeps to
+what was seen.
 
 For a tool that only reads, where it reads from is pinned (web addresses, resources, secrets, absolute paths by folder);
 the rest is open, since reading more of the same place is what the next run does.
@@ -172,8 +173,8 @@ def _range(argument: Argument) -> Pin:
     values = [v for v in _seen(argument) if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(values) < len(_seen(argument)):
         return OPEN
-    low, high = min(values, key=exact), max(values, key=exact)
-    return Pin("range", {"gte": exact(low), "lte": exact(high)})
+    low, high = min(map(exact, values)), max(map(exact, values))
+    return Pin("range", {"gte": min(low, 0), "lte": high})
 
 
 def _one_day(argument: Argument) -> Pin:

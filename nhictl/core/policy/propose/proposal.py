@@ -61,7 +61,9 @@ class Proposal:
 
     __slots__ = ("calls", "covered", "entries", "left_out", "not_seen", "text")
 
-    def __init__(self, text: str, entries: Sequence[Entry], calls: int, left_out: list[LeftOut], not_seen: list[str]) -> None:
+    def __init__(
+        self, text: str, entries: Sequence[Entry], calls: int, left_out: list[LeftOut], not_seen: list[str]
+    ) -> None:
         self.text = text
         self.entries = entries
         self.calls = calls
@@ -102,7 +104,9 @@ class _Draft:
     def not_seen(self) -> list[str]:
         """What the log did not show, so that nobody takes the proposal for more than it is."""
         said = []
-        for (intent, tool), refused in sorted(self.evidence.refused.items(), key=lambda item: (item[0][0] or "", item[0][1])):
+        for (intent, tool), refused in sorted(
+            self.evidence.refused.items(), key=lambda item: (item[0][0] or "", item[0][1])
+        ):
             if intent in self.intents:
                 said.append(f"{tool}: {count(refused, 'call')} denied or never executed, so no precedent")
         used = {entry.tool for entry in self.entries} | set(self.barred)

@@ -10,8 +10,8 @@ In this order, the first that says something decides:
 4. else it is a `name`: a short text that may be anything.
 
 A tool only reads if the first verb in its name says so (of `mail.list`, what follows the dot) and it is given no prose; a
-tool without a known verb only if, in several runs, what came back was much more than what went in. All other tools act. Being wrong in that direction pins too much, in the other it would leave
-open where something goes.
+tool without a known verb only if, in several runs, what came back was much more than what went in. All other tools act.
+Being wrong in that direction pins too much, in the other it would leave open where something goes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nhictl.core.policy.propose.evidence import RESOURCE
 if TYPE_CHECKING:
     from nhictl.core.policy.propose.evidence import Argument, Evidence
 
-__all__ = ["IDENTIFIERS", "ID", "OPAQUE", "SECRET", "only_reads", "role_of", "roles"]
+__all__ = ["ID", "IDENTIFIERS", "OPAQUE", "SECRET", "only_reads", "role_of", "roles"]
 
 ID, SECRET, OPAQUE = "id", "secret", "opaque"
 IDENTIFIERS: Final = frozenset({shapes.ADDRESS, shapes.PLACE, shapes.PATH, shapes.ACCOUNT, ID, SECRET, RESOURCE})
@@ -57,7 +57,8 @@ def role_of(path: str, argument: Argument) -> str:
         return shapes.TEXT
     likely, count = min(looks.items(), key=lambda item: (-item[1], item[0]))
     named = _by_name(name)
-    if likely in {shapes.ADDRESS, shapes.PLACE, shapes.FLAG} and count * 2 > total:
+    sure = count == total or (named != shapes.TEXT and count * 2 > total)
+    if likely in {shapes.ADDRESS, shapes.PLACE, shapes.FLAG} and sure:
         return likely
     if likely == shapes.NUMBER:
         return ID if named == ID else likely

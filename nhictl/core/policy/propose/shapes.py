@@ -55,7 +55,7 @@ def _address(text: str) -> bool:
 
 
 def _place(text: str) -> bool:
-    return "://" in text and _normal(text) is not None or web(text) is not None
+    return ("://" in text and _normal(text) is not None) or web(text) is not None
 
 
 def _normal(text: str) -> str | None:

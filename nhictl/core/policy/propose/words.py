@@ -8,18 +8,23 @@ from typing import Final
 
 __all__ = ["ACTS", "IDENTITY", "INSTANT", "PROSE", "QUANTITY", "READS", "SECRET", "pieces"]
 
-READS: Final = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+READS: Final = _words(
     "get list read search find fetch lookup show view check count describe inspect browse retrieve peek stat exists "
-    "head grep glob ls cat diff status whoami compare calculate compute estimate".split()
+    "head grep glob ls cat diff status whoami compare calculate compute estimate"
 )
-ACTS: Final = frozenset(
+ACTS: Final = _words(
     "send post put write create add append insert update set change edit modify patch replace rename move copy delete "
     "remove drop clear purge destroy cancel revoke invite share grant assign reserve book buy order pay transfer "
     "schedule reschedule submit publish upload deploy execute exec run start stop restart kill open close merge push "
     "commit approve reject sign enable disable install uninstall register unregister subscribe unsubscribe reply "
-    "forward notify message call invoke release lock unlock archive restore import export reset rotate".split()
+    "forward notify message call invoke release lock unlock archive restore import export reset rotate"
 )
-IDENTITY: Final = frozenset(
+IDENTITY: Final = _words(
     "to cc bcc recipient recipients receiver receivers sender user users username member members participant "
     "participants attendee attendees invitee invitees guest guests assignee assignees reviewer reviewers owner owners "
     "contact contacts person people email emails mail mailbox address addresses account accounts iban bic swift payee "
@@ -27,19 +32,17 @@ IDENTITY: Final = frozenset(
     "host hosts hostname domain endpoint server servers webhook channel channels room rooms group groups team teams "
     "bucket queue path paths file files filename filenames folder folders directory dir repo repository branch project "
     "workspace table database schema namespace cluster region destination destinations dest target targets id ids uuid "
-    "guid key keys handle number phone device command cmd script code".split()
+    "guid key keys handle number phone device command cmd script code"
 )
-SECRET: Final = frozenset("password passwd passphrase secret secrets credential credentials pin apikey".split())
-PROSE: Final = frozenset(
+SECRET: Final = _words("password passwd passphrase secret secrets credential credentials pin apikey")
+PROSE: Final = _words(
     "body content contents text message msg description desc comment comments note notes memo subject title headline "
-    "summary reason caption question remark remarks details explanation reply feedback review".split()
+    "summary reason caption question remark remarks details explanation reply feedback review"
 )
-INSTANT: Final = frozenset(
-    "date dates time times day start end since until deadline when timestamp month year due expiry expires".split()
+INSTANT: Final = _words(
+    "date dates time times day start end since until deadline when timestamp month year due expiry expires"
 )
-QUANTITY: Final = frozenset(
-    "amount price sum total quantity qty count limit size max min rate cost budget balance".split()
-)
+QUANTITY: Final = _words("amount price sum total quantity qty count limit size max min rate cost budget balance")
 
 
 def pieces(name: str) -> list[str]:

@@ -13,7 +13,7 @@ __all__ = ["comment", "flow", "scalar", "visible"]
 
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")
 _FIRST: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
-_WORDS: Final = frozenset("true false null yes no on off y n nan inf".split())
+_WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"))
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 # Letters of common scripts, and Latin punctuation that shows itself; combining, joining and filling characters do not.
 _SHOWN: Final = ((0x20, 0x7E), (0xA1, 0xAC), (0xAE, 0x2FF), (0x370, 0x373), (0x388, 0x481), (0x48A, 0x52F), (0x5D0, 0x5EA),
