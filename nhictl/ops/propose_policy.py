@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.propose.collect import collect
+from nhictl.core.policy.propose.documents import count
 from nhictl.core.policy.propose.evidence import Evidence
 from nhictl.core.policy.propose.proposal import Proposal, propose_rules, propose_scope
 from nhictl.errors import InputError, NotFoundError
@@ -126,7 +127,7 @@ def _head(story: replay.Story, evidence: Evidence, intents: Sequence[str | None]
     runs = len({call.run for call in evidence.calls if call.intent in intents})
     return [
         f"PROPOSAL for {names if intents != [None] else 'no stated intent'}: review it; nothing is in force",
-        f"learnt from {calls} calls in {runs} runs; the log's verdict: {story.integrity['verdict']}",
+        f"learnt from {count(calls, 'call')} in {count(runs, 'run')}; the log's verdict: {story.integrity['verdict']}",
     ]
 
 

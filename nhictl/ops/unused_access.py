@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nhictl.core.policy.box_file import parse_scope_file
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.propose.collect import collect
+from nhictl.core.policy.propose.documents import count
 from nhictl.core.policy.propose.evidence import place
 from nhictl.core.policy.propose.proposal import propose_rules, propose_scope
 from nhictl.core.policy.propose.unused import Grant, box_use, permit_use
@@ -16,6 +17,8 @@ from nhictl.ops import policies
 from nhictl.ops.house import House
 from nhictl.ops.propose_policy import Wanted, high_impact, story_of
 from nhictl.ops.replay import Story
+
+__all__ = ["Unused", "count", "unused"]
 
 if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy

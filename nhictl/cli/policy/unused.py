@@ -11,7 +11,7 @@ from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.propose_policy import Wanted
-from nhictl.ops.unused_access import Unused, unused
+from nhictl.ops.unused_access import Unused, count, unused
 from nhictl.render import Result
 
 MAX_FILE = 10_000_000
@@ -62,11 +62,13 @@ def command(
 def _lines(found: Unused) -> Iterator[str]:
     for grant in found.grants:
         name = grant.id if found.kind == "policy" else f"box {grant.id} ({', '.join(grant.names['tools'])})"
-        yield f"{'used  ' if grant.calls else 'UNUSED'} {name}: {grant.calls} calls in {len(grant.runs)} runs"
+        yield f"{'used  ' if grant.calls else 'UNUSED'} {name}: {count(grant.calls, 'call')} in {count(len(grant.runs), 'run')}"
         if grant.calls:
             yield from (
                 f"         never used of its {kind}: {', '.join(left)}" for kind, left in grant.unused().items()
             )
-    yield f"{found.idle} of {len(found.grants)} unused; {found.calls} calls, {found.outside} covered by none"
+    yield f"{found.idle} of {len(found.grants)} unused; {count(found.calls, 'call')}, {found.outside} covered by none"
+    if not found.calls:
+        yield "the log shows no call that was allowed, so this says nothing about need"
     if found.unreadable:
         yield f"{found.unreadable} calls whose arguments are unknown were not counted"

@@ -7,8 +7,9 @@ conditions, and nothing else.
 
 The way: `collect` counts calls by intent, tool and argument; `roles` finds what an argument is (an address, a place, a
 quantity, free text, …) by the look of its values, where they come from, and last by its name; `generalise` turns an
-argument's values into a condition; `build` puts them together, `catalogue` adds types; `documents` and `yaml_text` write YAML, and `proposal` reads it back and
-asks the evaluator about every call. `unused` asks the other way round: what is granted that no call used.
+argument's values into a condition; `build` puts them together, `catalogue` adds types; `documents` and `yaml_text` write
+YAML, and `proposal` reads it back and asks the evaluator about every call. `unused` asks the other way round: what is
+granted that no call used.
 
 Nothing here knows a tool, a person or a system by name. `words` holds the general vocabulary that names are read by.
 Sources: reference `policy.md` §3 and §4, contract §4.

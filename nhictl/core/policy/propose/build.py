@@ -88,7 +88,9 @@ def _entry(
     for path, seen in known:
         role = found[tool, path]
         given = usage.arguments.get(path)
-        if given is None:
+        if not path.isprintable() or path == "args.":
+            readings.append(Reading(path, role, OPEN, given))
+        elif given is None:
             readings.append(Reading(path, role, unseen(role, seen, reads=reads), None))
         else:
             readings.append(

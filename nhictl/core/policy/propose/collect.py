@@ -37,6 +37,7 @@ MAX_PLACES: Final = 3
 MAX_SIZES: Final = 1000
 _ANY: Final = ArgType("any")
 _REFUSED: Final = frozenset({"denied", "not_executed"})
+_USES: Final = frozenset({"token.used", "token.denied"})
 _ERASED: Final = "its arguments are erased or not at hand"
 _NO_CALL: Final = "it names no tool, or its arguments are no object"
 
@@ -55,7 +56,8 @@ class _Run:
 def collect(events: Sequence[Event]) -> Evidence:
     """Count the calls among events, each run's in the order they were made.
 
-    Beside `tool.called` a used token's record counts, where no record says that the call itself was made.
+    Beside `tool.called` the record of a token that was used for a call counts, or refused, unless the call itself is
+    recorded, too.
     """
     made = Evidence()
     said: dict[str | None, _Run] = {}
@@ -63,7 +65,7 @@ def collect(events: Sequence[Event]) -> Evidence:
     told = {_same(event) for event in events if event.type == "tool.called" and event.seq is not None}
     for event in events:
         heard = said.setdefault(event.run, _Run())
-        if event.type == "tool.called" or (event.type == "token.used" and event.tool and _same(event) not in told):
+        if event.type == "tool.called" or (event.type in _USES and event.tool and _same(event) not in told):
             _add(made, event, event.intent or intents.get(event.task or ""), heard)
             _hear(heard, event.result)
         elif event.type == "task.opened" and event.task and isinstance((event.ext or {}).get("intent"), str):
@@ -104,15 +106,20 @@ def _text(value: Any) -> str:
 
 
 def _add(made: Evidence, event: Event, intent: str | None, heard: _Run) -> None:
+    refused = event.outcome in _REFUSED or "deny" in (
+        (event.decision or {}).get(name) for name in ("effect", "decision")
+    )
     erased = event.args is None and event.seq is not None
     if not event.tool or erased or not isinstance(event.args or {}, dict):
-        why = _ERASED if erased else _NO_CALL
-        made.unreadable.setdefault((intent, event.tool or "?", why), []).append(place(event))
+        if refused:
+            made.refused[intent, event.tool or "?"] += 1
+        else:
+            why = _ERASED if erased else _NO_CALL
+            made.unreadable.setdefault((intent, event.tool or "?", why), []).append(place(event))
         return
     call = Call(event, intent, flatten(event.args or {}))
     if isinstance(event.resource, str):
         call.flat[RESOURCE] = event.resource
-    refused = event.outcome in _REFUSED or (event.decision or {}).get("decision") == "deny"
     usage = None
     if refused:
         made.refused[intent, call.tool] += 1

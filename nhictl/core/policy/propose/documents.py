@@ -20,15 +20,18 @@ __all__ = ["Permit", "catalogue_text", "conditions", "count", "rules_text", "sco
 
 def conditions(entry: Entry, type_of: Callable[[str, str], ArgType | None]) -> dict[str, dict[str, Any]]:
     """An entry's conditions as the types of a catalogue take them: values that have no normal form of the type are left
-    out, folders become beginnings where the type knows no folders. Where `type_of(tool, path)` is None there is nothing that
-    a condition could read.
+    out, and where it does not know an operator the values themselves stand. Where `type_of(tool, path)` is None there is
+    nothing that a condition could read.
     """
     made: dict[str, dict[str, Any]] = {}
-    for path, when in entry.when.items():
-        of = type_of(entry.tool, path)
-        fitted = {} if of is None else _fitted(path, when, of)
-        if fitted:
-            made[path] = fitted
+    for reading in entry.readings:
+        of, pin = type_of(entry.tool, reading.path), reading.pin
+        if of is not None and pin.when:
+            fitted = _fitted(reading.path, pin.when, of) or _fitted(reading.path, pin.instead or {}, of)
+            if fitted:
+                made[reading.path] = fitted
+            elif (note := f"`{reading.path}` could not be pinned as a {of}") not in entry.notes:
+                entry.notes.append(note)
     return made
 
 
@@ -41,8 +44,6 @@ def _fitted(path: str, when: dict[str, Any], of: ArgType) -> dict[str, Any]:
             kept = [value for value in operand if _fits(path, "eq", value, of)]
             if kept:
                 made[op] = kept
-        elif op == "under" and _fits(path, "starts_with", f"{operand}/", of):
-            made["starts_with"] = f"{operand}/"
     return made if made.keys() - {"absent_ok"} else {}
 
 
@@ -94,7 +95,7 @@ def rules_text(
 
 def catalogue_text(tools: dict[str, dict[str, Any]]) -> str:
     """The document without its rules."""
-    lines = ["nhictl_policy: 1", "id: proposal", "default: deny", "tools:"]
+    lines = ["nhictl_policy: 1", "id: proposal", "default: deny", "tools:" if tools else "tools: {}"]
     lines += [f"  {scalar(name)}: {flow(declared)}" for name, declared in tools.items()]
     return "\n".join(lines) + "\n"
 

@@ -43,10 +43,13 @@ _NAMING: Final = frozenset({shapes.PATH, roles.ID})
 
 
 class Pin(NamedTuple):
-    """A condition and the rule it comes from; `when` is empty for an open argument."""
+    """A condition and the rule it comes from; `when` is empty for an open argument. `instead` is the condition to take
+    where the argument's type does not know the operator.
+    """
 
     rule: str
     when: dict[str, Any]
+    instead: dict[str, Any] | None = None
 
 
 OPEN: Final = Pin("open", {})
@@ -74,7 +77,10 @@ def generalise(role: str, argument: Argument, calls: int, runs: int, *, reads: b
 
 
 def _optional(made: Pin, *, absent: bool) -> Pin:
-    return Pin(made.rule, {**made.when, "absent_ok": True}) if absent and made.when else made
+    if not absent or not made.when:
+        return made
+    instead = made.instead if made.instead is None else {**made.instead, "absent_ok": True}
+    return Pin(made.rule, {**made.when, "absent_ok": True}, instead)
 
 
 def _read(role: str, argument: Argument) -> Pin:
@@ -108,41 +114,46 @@ def _enumerated(argument: Argument) -> Pin:
 
 def _pinned(role: str, argument: Argument) -> Pin:
     if role in _NAMING and len(argument.runs) >= FEW and argument.novelty() > 0 and _made_up(argument):
-        return _common(role, _seen(argument)) or OPEN
+        return _common(role, argument) or OPEN
     many = len(argument.values) >= MANY and argument.novelty() >= 0.5
     if many or argument.overflow or len(argument.values) > MOST:
-        common = _common(role, _seen(argument))
+        common = _common(role, argument)
         if common is not None:
             return common
     return _enumerated(argument)
 
 
-def _common(role: str, values: list[Any]) -> Pin | None:
-    """What many values have in common, None if that is too little to mean anything."""
+def _common(role: str, argument: Argument) -> Pin | None:
+    """What many values have in common, None if that is too little to mean anything.
+
+    The beginning of a text is no folder: `in/../out` begins with `in/`. Whatever has slashes is compared by segments.
+    """
+    values = _seen(argument)
     if not all(isinstance(value, str) for value in values):
         return None
+    instead = _enumerated(argument).when or None
     if role == shapes.ADDRESS:
         domains = {value.rpartition("@")[2].lower() for value in values}
-        return Pin("prefix", {"glob": f"*@{domains.pop()}"}) if len(domains) == 1 else None
-    folder = _folder(values)
-    if folder is not None:
-        return Pin("prefix", {"under": folder})
+        return Pin("prefix", {"glob": f"*@{domains.pop()}"}, instead) if len(domains) == 1 else None
+    if any("/" in value or "\\" in value for value in values):
+        folder = _folder(values)
+        return Pin("prefix", {"under": folder}, instead) if folder is not None else None
     start = _beginning(values)
     while start and start[-1] not in _MARKS:
         start = start[:-1]
-    return Pin("prefix", {"starts_with": start}) if len(start.strip(_MARKS)) >= 2 else None
+    return Pin("prefix", {"starts_with": start}, instead) if len(start.strip(_MARKS)) >= 2 else None
 
 
 def _folder(values: list[str]) -> str | None:
-    """The deepest folder that all lie in, for uris with a host and absolute paths with at least one folder."""
+    """The deepest folder that all lie in: a uri's host at least, or one folder of a path."""
     parts = [value.split("?")[0].split("/") for value in values]
     common: list[str] = []
     for level in zip(*parts, strict=False):
         if len(set(level)) > 1:
             break
         common.append(level[0])
-    least = 3 if all("://" in value for value in values) else 2 if all(v.startswith("/") for v in values) else None
-    if least is None or len(common) < least or not common[least - 1]:
+    least = 3 if "://" in values[0] else 2 if values[0].startswith("/") else 1
+    if len(common) < least or not common[least - 1] or values[0].startswith(("./", "../", "~")):
         return None
     try:
         return normal_prefix("/".join(common))

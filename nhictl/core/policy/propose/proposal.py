@@ -80,7 +80,7 @@ class _Draft:
         self.intents = intents
         self.left: dict[tuple[str, str], LeftOut] = {}
         self.entries: list[Entry] = []
-        self.barred: dict[str, str] = {}
+        self.barred: dict[tuple[str | None, str], str] = {}
         chosen = set(intents)
         for entry in build.entries(evidence):
             if entry.intent in chosen:
@@ -88,13 +88,12 @@ class _Draft:
                 if why is None:
                     self.entries.append(entry)
                 else:
-                    self.barred[entry.tool] = why
+                    self.barred[entry.intent, entry.tool] = why
         self.calls = [call for call in evidence.calls if call.intent in chosen]
         for (intent, tool, why), places in sorted(evidence.unreadable.items(), key=str):
             if intent in chosen:
-                self.left[tool, why] = LeftOut(tool, why)
                 for place in places:
-                    self.left[tool, why].add(place)
+                    self.left.setdefault((tool, why), LeftOut(tool, why)).add(place)
         self.unreadable = sum(each.calls for each in self.left.values())
 
     def leave(self, call: Call, why: str) -> None:
@@ -109,7 +108,7 @@ class _Draft:
         ):
             if intent in self.intents:
                 said.append(f"{tool}: {count(refused, 'call')} denied or never executed, so no precedent")
-        used = {entry.tool for entry in self.entries} | set(self.barred)
+        used = {entry.tool for entry in self.entries} | {tool for _, tool in self.barred}
         others = sorted({tool for tool, _ in self.evidence.known} - used)
         if others:
             said.append(f"tools of the log that this was never used for: {', '.join(others)}")
@@ -142,7 +141,7 @@ def propose_scope(
     for call in draft.calls:
         verdict = scope_verdict(boxes, policy, call.tool, call.args, _resource(call))
         if not verdict.covered:
-            draft.leave(call, draft.barred.get(call.tool) or _because(verdict.near))
+            draft.leave(call, draft.barred.get((call.intent, call.tool)) or _because(verdict.near))
     return _finish(draft, lambda tail: scope_text(head, written, tail))
 
 
@@ -173,7 +172,7 @@ def propose_rules(
     permits = _permits(draft.entries, catalogue)
     policy = parse_policy([("the proposal", rules_text([], tools, permits, []).encode())]) if permits else catalogue
     for call in draft.calls:
-        why = draft.barred.get(call.tool) or _denied(policy, call)
+        why = draft.barred.get((call.intent, call.tool)) or _denied(policy, call)
         if why is not None:
             draft.leave(call, why)
     return _finish(draft, lambda tail: rules_text(head, tools, permits, tail))

@@ -134,15 +134,14 @@ def _iban(text: str) -> bool:
 
 
 def _path(text: str) -> bool:
-    """Separated by slashes and without spaces around them, or one name with a short ending."""
-    if "//" in text or text.strip() != text or not text:
+    """What begins as a path does, or names without spaces whose last one has a short ending."""
+    if "//" in text or text.strip() != text:
         return False
     if text.startswith(("/", "./", "../", "~/")):
         return True
-    last = text.rpartition("/")[2]
-    stem, dot, end = last.rpartition(".")
-    return bool(stem and dot and 1 <= len(end) <= _FILE_ENDS and end.isascii() and end.isalnum() and not end.isdigit()
-                and "  " not in text)  # fmt: skip
+    stem, dot, end = text.rpartition("/")[2].rpartition(".")
+    short = 1 <= len(end) <= _FILE_ENDS and end.isascii() and end.isalnum() and not end.isdigit()
+    return bool(stem and dot and short and " " not in text)
 
 
 def key(value: Any) -> Any:
