@@ -169,12 +169,15 @@ def propose_rules(
     for tool in sorted({entry.tool for entry in draft.entries}):
         tools[tool] = declare(evidence, tool, [e for e in draft.entries if e.tool == tool], closed=closed)
     catalogue = parse_policy([("the proposal", catalogue_text(tools).encode())])
+    for entry in draft.entries:
+        if entry.intent is None:
+            entry.notes.append("the log states no intent, so this permits it for every intent")
     permits = _permits(draft.entries, catalogue)
     policy = parse_policy([("the proposal", rules_text([], tools, permits, []).encode())]) if permits else catalogue
     for call in draft.calls:
-        why = draft.barred.get((call.intent, call.tool)) or _denied(policy, call)
+        why = _denied(policy, call)
         if why is not None:
-            draft.leave(call, why)
+            draft.leave(call, draft.barred.get((call.intent, call.tool)) or why)
     return _finish(draft, lambda tail: rules_text(head, tools, permits, tail))
 
 
