@@ -11,7 +11,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
-        'policy') words='activate show check test' ;;
+        'policy') words='activate show check test propose unused' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -63,6 +63,8 @@ _nhictl_options() { # all options of a verb
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy propose') words='--log --format --intent --runs --as --closed --policy --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy unused') words='--log --format --runs --policy --scope --narrowest --fail --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -140,6 +142,11 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
+        'policy propose':--log | 'policy propose':--policy) kind=file ;;
+        'policy propose':--format | 'policy propose':--intent | 'policy propose':--runs) kind=text ;;
+        'policy propose':--as) kind='is scope rules' ;;
+        'policy unused':--log | 'policy unused':--policy | 'policy unused':--scope) kind=file ;;
+        'policy unused':--format | 'policy unused':--runs) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;
@@ -192,6 +199,8 @@ _nhictl_argument() { # what the argument of that number is
         'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
+        'policy propose':*) kind=file ;;
+        'policy unused':*) kind=file ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;

@@ -91,6 +91,8 @@ complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in for
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy decides; never writes'
 complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against the decisions they should get'
+complete -c nhictl -n '__nhictl_at 2 policy' -a propose -d 'propose a scope or rules from what logs show was done'
+complete -c nhictl -n '__nhictl_at 2 policy' -a unused -d 'show what a policy grants and no log used'
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
 complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byte for byte'
@@ -295,6 +297,22 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l batch -r -F -d 'requests a
 complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rule with the values it saw'
 complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
 complete -c nhictl -n '__nhictl_at 2 policy test' -F
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l log -r -F -d 'logs to learn from; default: the home\'s own'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l format -x -d 'of the logs; default: recognised'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l intent -x -d 'of this intent only'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l runs -x -d 'from run A to run B, by name or number from 1'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l as -x -a 'scope rules' -d 'what to write'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l closed -d 'rules: declare the arguments of tools that only read, too'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -l policy -r -F -d 'whose high-impact classes stay shut; default: the one in force'
+complete -c nhictl -n '__nhictl_at 2 policy propose' -F
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l log -r -F -d 'logs to compare with; default: the home\'s own'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l format -x -d 'of the logs; default: recognised'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l runs -x -d 'from run A to run B, by name or number from 1'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l policy -r -F -d 'the rules; default: those in force'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l scope -r -F -d 'a scope file instead of rules'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l narrowest -d 'print what would have been enough, for review'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -l fail -d 'exit 1 if anything is unused'
+complete -c nhictl -n '__nhictl_at 2 policy unused' -F
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F
