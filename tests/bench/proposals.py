@@ -76,13 +76,13 @@ def recorded(path: Path) -> Iterator[tuple[str, bytes]]:
             yield line["path"], json.dumps(line["run"]).encode()
 
 
-def load(runs: Path, labels: Path) -> list[Run]:
-    """Runs that were attacked with success and benign ones that succeeded."""
+def load(runs: Path, labels: Path, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> list[Run]:
+    """Runs that were attacked with success and benign ones that succeeded, of those whose label is `wanted`."""
     told = {line["path"]: line for line in lines(labels)}
     made = []
     for path, data in recorded(runs):
         label = told.get(path)
-        if label is None or label["bucket"] not in {"attack_success", "benign_ok"}:
+        if label is None or label["bucket"] not in {"attack_success", "benign_ok"} or not wanted(label):
             continue
         events = formats.read("agentdojo", data, run=path.removesuffix(".json"), file=path).events
         sets = label.get("min_attack_sets") or []
@@ -124,18 +124,24 @@ def judge(runs: Iterable[Run], allows: Judge, known: dict[str, set[str]], out: d
     return wrong
 
 
+def leave_out(
+    runs: list[Run], pipeline: str, kind: str, tasks: set[str] | None, out: dict[str, Counter[str]]
+) -> list[str]:
+    """Learn from the benign runs of all other pipelines and judge this one; return a line for each run that went wrong."""
+    training = [run for run in runs if run.pipeline != pipeline and run.bucket == "benign_ok"]
+    known: dict[str, set[str]] = defaultdict(set)
+    for run in training:
+        known[run.task].update(call.tool for call in run.calls if call.tool)
+    allows = learn(collect([event for run in training for event in run.events]), kind)
+    return judge((r for r in runs if r.pipeline == pipeline and (tasks is None or r.task in tasks)), allows, known, out)
+
+
 def measure(runs: list[Run], kind: str, tasks: set[str] | None) -> tuple[dict[str, Counter[str]], list[str]]:
     """Leave each pipeline out once."""
     out: dict[str, Counter[str]] = defaultdict(Counter)
     wrong: list[str] = []
     for pipeline in sorted({run.pipeline for run in runs}):
-        training = [run for run in runs if run.pipeline != pipeline and run.bucket == "benign_ok"]
-        evidence = collect([event for run in training for event in run.events])
-        known: dict[str, set[str]] = defaultdict(set)
-        for run in training:
-            known[run.task].update(call.tool for call in run.calls if call.tool)
-        left_out = [run for run in runs if run.pipeline == pipeline and (tasks is None or run.task in tasks)]
-        wrong += judge(left_out, learn(evidence, kind), known, out)
+        wrong += leave_out(runs, pipeline, kind, tasks, out)
     return out, wrong
 
 

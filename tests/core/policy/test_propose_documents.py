@@ -191,6 +191,24 @@ def test_types() -> None:
     }
 
 
+def test_a_type_is_that_of_most_calls_and_the_others_are_left_out() -> None:
+    made = rules(runs("pay.it", {"amount": 5}, {"amount": 5}, {"amount": "5"}))
+    assert read_yaml("t", made.text.encode()).value["tools"].data() == {"pay.it": {"args": {"amount": "number"}}}
+    assert [(each.calls, each.why) for each in made.left_out] == [(1, "`args.amount` is not a number")]
+    assert not permitted(made, "pay.it", {"amount": 6})
+    assert in_scope(scope(runs("pay.it", {"amount": 5}, {"amount": 5}, {"amount": "5"})), "pay.it", {"amount": "5"})
+
+
+def test_what_was_only_ever_null_or_empty_is_declared_and_kept_out_if_it_names_somebody() -> None:
+    events = runs("send.it", {"to": "a@b.example", "cc": None, "bcc": [], "hue": None})
+    made = rules(events)
+    assert made.left_out == []
+    assert permitted(made, "send.it", {"to": "a@b.example", "cc": [], "bcc": None, "hue": "red"})
+    for extra in ({"cc": ["e@x.example"]}, {"bcc": ["e@x.example"]}):
+        assert not permitted(made, "send.it", {"to": "a@b.example", **extra})
+        assert not in_scope(scope(events), "send.it", {"to": "a@b.example", **extra})
+
+
 def test_a_reading_tool_is_open_unless_closed_is_asked_for() -> None:
     events = runs("get.it", {"city": "Ulm"}, {"city": ["Ulm"]}, {"town": "Ulm"})
     assert read_yaml("t", rules(events).text.encode()).value["tools"].data() == {"get.it": {"args": "open"}}

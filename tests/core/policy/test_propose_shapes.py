@@ -66,7 +66,7 @@ def test_shape(value: Any, look: str) -> None:
         ("https://example.org/a", "http://example.org/a", "example.org/a"),
         ("Mira@example.org", "mira@example.org"),
         ("2026-05-15 16:00", "2026-05-15T16:00:00"),
-        (10, 10.0),
+        (10, 10.0, "10", "10.0"),
     ],
     ids=lambda same: str(same[0]),
 )
@@ -87,7 +87,10 @@ def test_spellings_of_one_thing_share_a_key(same: tuple[Any, ...]) -> None:
         ("2026-05-15 16:00", "2026-05-15 16:01"),
         ("2026-05-15", "2026-05-15 00:00"),
         (1, True),
-        (1, "1"),
+        (1, "01"),
+        (1, "+1"),
+        (1, "1e0"),
+        ("1.", "1"),
         ("mira@example.org", "mira@example.com"),
     ],
 )

@@ -11,11 +11,12 @@ only what happened to be asked, and refusing other questions to it would protect
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.policy.propose import shapes
 from nhictl.core.policy.propose.evidence import RESOURCE, Argument, Evidence
-from nhictl.core.policy.types import ArgType, Refused
+from nhictl.core.policy.types import ArgType, Refused, scalar_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,15 +88,19 @@ def _finished(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _type(path: str, seen: Argument, entries: Sequence[Entry]) -> Any:
-    """The type of one argument, None if the language has none for it."""
+    """The type of one argument, None if the language has none for it; of several kinds the one that most calls gave.
+
+    What was only ever null or an empty list is declared, too, since naming it is enough to be refused otherwise.
+    """
+    readings = [reading for entry in entries for reading in entry.readings if reading.path == path]
     if not seen.values:
-        return None
-    kinds = {name for value in seen.values.values() for name, _ in value.spelt}
-    name = "string"
-    if len(kinds) == 1 and (only := kinds.copy().pop()) != "string":
-        name = str(only)
-    elif kinds == {"string"}:
-        readings = [reading for entry in entries for reading in entry.readings if reading.path == path]
+        kept_out = any(reading.pin.when for reading in readings)
+        return None if seen.complex else ["string"] if seen.empty or kept_out else "string"
+    kinds: Counter[str] = Counter()
+    for value in seen.values.values():
+        kinds[scalar_kind(next(iter(value.spelt.values()))) or "string"] += value.calls
+    name = min(kinds, key=lambda kind: (-kinds[kind], kind))
+    if name == "string":
         name = _text_type(seen, readings)
     return [name] if seen.listed > seen.single else name
 

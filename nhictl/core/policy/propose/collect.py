@@ -126,6 +126,10 @@ def _add(made: Evidence, event: Event, intent: str | None, heard: _Run) -> None:
     else:
         made.calls.append(call)
         usage = _use(made, call, event.result)
+    for name, value in call.args.items():
+        if value is None or value == []:
+            empty = made.known.setdefault((call.tool, f"args.{name}"), Argument())
+            empty.empty += value == []
     for path, value in call.flat.items():
         _count(made.known.setdefault((call.tool, path), Argument()), call, value, heard)
         if usage is not None:

@@ -58,13 +58,15 @@ class Argument:
     """An argument of a tool as one intent used it, or as all did: how many calls gave it, in which runs, and its values.
 
     `complex` calls gave it something that no condition can read, `overflow` says that there were too many values to keep.
+    A null and an empty list count as absent; an argument may be known by these alone (`empty`: how many empty lists).
     """
 
-    __slots__ = ("calls", "complex", "listed", "overflow", "runs", "single", "values")
+    __slots__ = ("calls", "complex", "empty", "listed", "overflow", "runs", "single", "values")
 
     def __init__(self) -> None:
         self.calls = 0
         self.complex = 0
+        self.empty = 0
         self.overflow = False
         self.listed = 0
         self.single = 0

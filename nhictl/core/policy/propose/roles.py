@@ -52,7 +52,7 @@ def role_of(path: str, argument: Argument) -> str:
         looks[shapes.shape(next(iter(value.spelt.values())))] += value.calls
     total = looks.total()
     if not total:
-        return OPAQUE
+        return OPAQUE if argument.complex else _by_name(name) or shapes.NAME
     if looks[shapes.TEXT] and not looks[shapes.ADDRESS] + looks[shapes.PLACE] > looks[shapes.TEXT]:
         return shapes.TEXT
     likely, count = min(looks.items(), key=lambda item: (-item[1], item[0]))

@@ -7,6 +7,7 @@ last slash, an email address in lower case, a moment with `T` or a space, with o
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from nhictl.core.policy.resource import Refused, normal_host, normal_uri
@@ -145,17 +146,27 @@ def _path(text: str) -> bool:
 
 
 def key(value: Any) -> Any:
-    """What all spellings of a value have in common; values of different kinds never share it."""
+    """What all spellings of a value have in common. A number and its digits in quotes share it, as agents give either."""
     kind = scalar_kind(value)
     if kind == "number":
         return kind, exact(value)
     if kind != "string":
         return kind, value
+    if (number := _digits(value)) is not None:
+        return "number", number
     if (found := web(value)) is not None:
         return "web", found
     if (at := _instant(value)) is not None:
         return "moment", (at.isoformat() if len(value) > 10 else value)
     return "string", value.lower() if _address(value) else value
+
+
+def _digits(text: str) -> Any:
+    """The number that plain decimal digits are, without signs, exponents or leading zeros; None for all else."""
+    whole, dot, rest = text.partition(".")
+    if len(text) > 20 or not text.isascii() or not whole.isdigit() or (dot and not rest.isdigit()):
+        return None
+    return None if len(whole) > 1 and whole[0] == "0" else exact(Decimal(text))
 
 
 def spellings(value: Any) -> list[Any]:
