@@ -270,6 +270,17 @@ def test_what_is_kept_is_bounded() -> None:
     assert collecting.MAX_LOOKS < 100
 
 
+def test_a_text_is_looked_through_once_for_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run costs values times texts, not calls times texts; and it ends where the room for texts does."""
+    looked: Counter[tuple[str, str]] = Counter()
+    holds = collecting._holds
+    monkeypatch.setattr(collecting, "_holds", lambda text, value: looked.update([(text, value)]) or holds(text, value))
+    collect([call("send.it", {"to": "x", "id": "y"}, n=n, result=f"{n} " + "z" * 5000) for n in range(300)])
+    assert set(looked.values()) == {1}
+    assert {value for _, value in looked} == {"x", "y"}
+    assert sum(len(text) for text, value in looked if value == "x") <= collecting.MAX_TEXT
+
+
 def test_nothing_depends_on_the_order_of_sets() -> None:
     """Byte for byte the same in processes that hash differently."""
     script = (

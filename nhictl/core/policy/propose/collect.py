@@ -43,14 +43,42 @@ _NO_CALL: Final = "it names no tool, or its arguments are no object"
 
 
 class _Run:
-    """What was said in one run so far."""
+    """What was said in one run so far, and of the values asked about, where looking for them has to go on.
 
-    __slots__ = ("asked", "found", "room")
+    A text is looked through once for a value, however often the value comes.
+    """
+
+    __slots__ = ("asked", "found", "prompts", "results", "room")
 
     def __init__(self) -> None:
-        self.asked = ""
-        self.found: list[str] = []
-        self.room = MAX_TEXT
+        self.prompts: list[str] = []
+        self.results: list[str] = []
+        self.room = {"prompts": MAX_TEXT, "results": MAX_TEXT}
+        self.asked: dict[str, int] = {}
+        self.found: dict[str, int] = {}
+
+    def hear(self, kind: str, value: Any) -> None:
+        """Keep the text of a prompt or result, as far as there is room."""
+        text = _text(value)[: self.room[kind]]
+        if text:
+            getattr(self, kind).append(text)
+            self.room[kind] -= len(text)
+
+    def origin(self, value: Any) -> tuple[bool, bool]:
+        """Whether the person had asked with this value, and whether it was found in earlier results."""
+        if value == "" or isinstance(value, bool):
+            return False, False
+        told = value if isinstance(value, str) else str(value)
+        return _look(told, self.prompts, self.asked), _look(told, self.results, self.found)
+
+
+def _look(value: str, texts: list[str], known: dict[str, int]) -> bool:
+    """Whether a text holds the value; `known` has the number of texts looked through, -1 once it was found."""
+    at = known.get(value, 0)
+    while 0 <= at < len(texts):
+        at = -1 if _holds(texts[at], value) else at + 1
+    known[value] = at
+    return at < 0
 
 
 def collect(events: Sequence[Event]) -> Evidence:
@@ -67,25 +95,18 @@ def collect(events: Sequence[Event]) -> Evidence:
         heard = said.setdefault(event.run, _Run())
         if event.type == "tool.called" or (event.type in _USES and event.tool and _same(event) not in told):
             _add(made, event, event.intent or intents.get(event.task or ""), heard)
-            _hear(heard, event.result)
+            heard.hear("results", event.result)
         elif event.type == "task.opened" and event.task and isinstance((event.ext or {}).get("intent"), str):
             intents[event.task] = (event.ext or {})["intent"]
         if event.has_content and (event.type == "message.user" or event.seq is not None):
             made.asked = True
-            heard.asked = (heard.asked + "\n" + _text(event.content))[:MAX_TEXT]
+            heard.hear("prompts", event.content)
     return made
 
 
 def _same(event: Event) -> tuple[str | None, str | None, str]:
     """What a call and the use of a token for it have in common."""
     return event.run, event.tool, repr(event.args)
-
-
-def _hear(heard: _Run, result: Any) -> None:
-    text = _text(result)[: heard.room]
-    if text:
-        heard.found.append(text)
-        heard.room -= len(text)
 
 
 def _text(value: Any) -> str:
@@ -131,9 +152,14 @@ def _add(made: Evidence, event: Event, intent: str | None, heard: _Run) -> None:
             empty = made.known.setdefault((call.tool, f"args.{name}"), Argument())
             empty.empty += value == []
     for path, value in call.flat.items():
-        _count(made.known.setdefault((call.tool, path), Argument()), call, value, heard)
+        elements = value if isinstance(value, list) else [value]
+        plain = all(_comparable(element) for element in elements)
+        seen = [(shapes.key(element), element, *heard.origin(element)) for element in elements] if plain else None
+        counted = [made.known.setdefault((call.tool, path), Argument())]
         if usage is not None:
-            _count(usage.arguments.setdefault(path, Argument()), call, value, heard)
+            counted.append(usage.arguments.setdefault(path, Argument()))
+        for argument in counted:
+            _count(argument, call, seen, listed=isinstance(value, list))
 
 
 def _use(made: Evidence, call: Call, result: Any) -> Usage:
@@ -150,29 +176,26 @@ def _use(made: Evidence, call: Call, result: Any) -> Usage:
     return usage
 
 
-def _count(argument: Argument, call: Call, value: Any, heard: _Run) -> None:
+def _count(argument: Argument, call: Call, seen: list[tuple[Any, Any, bool, bool]] | None, *, listed: bool) -> None:
+    """Add what one call gave: each element with its key and where it came from, None if no condition can read it."""
     argument.calls += 1
     argument.runs.add(call.run)
-    elements = value if isinstance(value, list) else [value]
-    argument.listed += isinstance(value, list)
-    argument.single += not isinstance(value, list)
-    if any(not _comparable(element) for element in elements):
-        argument.complex += 1
-        return
-    for element in elements:
-        name = shapes.key(element)
-        if name not in argument.values and len(argument.values) >= MAX_VALUES:
-            argument.overflow = True
-            continue
-        found = argument.values.setdefault(name, Value())
-        found.calls += 1
-        found.failed += call.error
-        found.runs.add(call.run)
-        found.spelt.setdefault((scalar_kind(element), element), element)
-        if element != "" and not isinstance(element, bool):
-            told = element if isinstance(element, str) else str(element)
-            found.asked += _holds(heard.asked, told)
-            found.found += any(_holds(text, told) for text in heard.found)
+    argument.listed += listed
+    argument.single += not listed
+    argument.complex += seen is None
+    for key, element, asked, found in seen or ():
+        value = argument.values.get(key)
+        if value is None:
+            if len(argument.values) >= MAX_VALUES:
+                argument.overflow = True
+                continue
+            value = argument.values[key] = Value()
+        value.calls += 1
+        value.failed += call.error
+        value.runs.add(call.run)
+        value.spelt.setdefault((scalar_kind(element), element), element)
+        value.asked += asked
+        value.found += found
 
 
 def _comparable(element: Any) -> bool:
