@@ -11,7 +11,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
-        'policy') words='activate show check test' ;;
+        'policy') words='activate show check test propose unused' ;;
         'approval') words='list show grant deny' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'guard') words='hook mcp install status' ;;
@@ -65,6 +65,8 @@ _nhictl_options() { # all options of a verb
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --supported --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy propose') words='--log --format --intent --runs --as --closed --policy --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy unused') words='--log --format --runs --policy --scope --narrowest --fail --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval list') words='--task --waiting --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -150,6 +152,11 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--supported | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
+        'policy propose':--log | 'policy propose':--policy) kind=file ;;
+        'policy propose':--format | 'policy propose':--intent | 'policy propose':--runs) kind=text ;;
+        'policy propose':--as) kind='is scope rules' ;;
+        'policy unused':--log | 'policy unused':--policy | 'policy unused':--scope) kind=file ;;
+        'policy unused':--format | 'policy unused':--runs) kind=text ;;
         'approval list':--task | 'approval list':--at) kind=text ;;
         'approval grant':--key | 'approval grant':--key-passphrase-file | 'approval grant':--signature) kind=file ;;
         'approval deny':--reason) kind=text ;;
@@ -212,6 +219,8 @@ _nhictl_argument() { # what the argument of that number is
         'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
+        'policy propose':*) kind=file ;;
+        'policy unused':*) kind=file ;;
         'approval show':0) kind=text ;;
         'approval grant':0) kind=text ;;
         'approval deny':0) kind=text ;;

@@ -99,6 +99,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
             "test": Verb("policy.test", "run requests against the decisions they should get"),
+            "propose": Verb("policy.propose", "propose a scope or rules from what logs show was done"),
+            "unused": Verb("policy.unused", "show what a policy grants and no log used"),
         },
     ),
     "approval": Noun(
