@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
 from nhictl.core.policy.compiled import FORMAT, GATED, Policy
+from nhictl.core.policy.document_assertions import parse_assertions
 from nhictl.core.policy.document_gates import parse_classes, parse_guardrails
 from nhictl.core.policy.document_rules import parse_rule
 from nhictl.core.policy.document_tools import parse_tool
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nhictl.core.policy.catalogue import Tool
+    from nhictl.core.policy.places import Places
     from nhictl.core.policy.yaml_events import Node
 
 __all__ = ["parse_policy"]
 
-_KEYS = ("nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "classes", "guardrails", "rules")
-_LATER = ("limits", "openers", "approvers", "assertions")
+_KEYS = ("nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "classes", "guardrails", "rules",
+         "assertions")  # fmt: skip
+_LATER = ("limits", "openers", "approvers")
 
 
-def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
-    """Return the policy that `(name, content)` files make together; raise `InputError` at the first fault."""
+def parse_policy(files: Sequence[tuple[str, bytes]], places: Places | None = None) -> Policy:
+    """Return the policy that `(name, content)` files make together; raise `InputError` at the first fault.
+
+    `places`, if given, notes where each part stands.
+    """
     if not files:
         raise InputError("no policy file")
     roots = [_root(file, data) for file, data in files]
@@ -54,6 +60,14 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
                 if rule["id"] in rules:
                     raise node.value["id"].error(f"duplicate rule `{rule['id']}`")
                 rules[rule["id"]] = rule
+                if places is not None:
+                    places.put("rule", rule["id"], node)
+    assertions: dict[str, Any] = {}
+    for root in roots:
+        parse_assertions(root, tools, classes, assertions, places)
+        if places is not None:
+            for kind, section in (("tool", "tools"), ("class", "classes"), ("guardrail", "guardrails")):
+                places.keys(kind, root, section)
     form = {
         "nhictl_compiled_policy": FORMAT,
         "ids": _texts(roots, "id"),
@@ -65,6 +79,8 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
     }
     if classes:
         form |= {"nhictl_compiled_policy": GATED, "classes": classes, "guardrails": guardrails}
+    if assertions:
+        form["assertions"] = [assertions[text] for text in sorted(assertions)]
     return Policy(form)
 
 

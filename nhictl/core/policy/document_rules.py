@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.catalogue import Tool
     from nhictl.core.policy.yaml_events import Node
 
-__all__ = ["MAX_BOXES", "conjunction", "parse_rule", "select_tools"]
+__all__ = ["MAX_BOXES", "conjunction", "parse_rule", "select_tools", "selection"]
 
 MAX_BOXES = 16
 _KEYS = ("id", "effect", "description", "owner", "controls", "match", "when", "obligations")
@@ -29,10 +29,7 @@ def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> d
     rule_id = reading.name(fields["id"], what="`id`", limit=128)
     if fields["effect"].value not in {"permit", "forbid"}:
         raise fields["effect"].error("`effect` must be `permit` or `forbid`")
-    match = _match(fields["match"]) if "match" in fields else {}
-    selected = _selected(fields.get("match"), match, tools)
-    if "classes" in match:
-        selected = _classed(fields["match"], selected, classes)
+    match, names, together, boxes = selection(fields.get("match"), fields.get("when"), tools, classes)
     made: dict[str, Any] = {
         "id": rule_id,
         "effect": fields["effect"].value,
@@ -40,16 +37,26 @@ def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> d
         "owner": reading.text(fields["owner"], what="`owner`") if "owner" in fields else "",
         "controls": reading.names(fields["controls"], what="`controls`") if "controls" in fields else [],
         "match": match,
-        "tools": [tool.name for tool in selected],
-        "all": [],
-        "any": [],
+        "tools": names,
+        "all": together,
+        "any": boxes,
         "obligations": [],
     }
-    if "when" in fields:
-        made["all"], made["any"] = _when(fields["when"], selected)
     if "obligations" in fields:
         made["obligations"] = _obligations(fields["obligations"])
     return made
+
+
+def selection(
+    match: Node | None, when: Node | None, tools: dict[str, Tool], classes: dict[str, Any]
+) -> tuple[dict[str, Any], list[str], list[Any], list[Any]]:
+    """Which calls `match` and `when` mean: the match, the names of its tools, the clauses of `when`, those of its `any`."""
+    matched = _match(match) if match is not None else {}
+    selected = _selected(match, matched, tools)
+    if "classes" in matched and match is not None:
+        selected = _classed(match, selected, classes)
+    together, boxes = _when(when, selected) if when is not None else ([], [])
+    return matched, [tool.name for tool in selected], together, boxes
 
 
 def _match(node: Node) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class Grid:
                 return None
         return {axis: bits for axis, bits in made.items() if not axis or bits != self.axes[axis].full}
 
+    def absent(self, axis: str) -> int:
+        """The value of a fact that stands for absence, as bits; 0 if there is none."""
+        values = self.axes[axis].values
+        return 1 << len(values) - 1 if values and values[-1] is ABSENT else 0
+
     def on(self, axis: str) -> list[tuple[Literal, int]]:
         """The literals that read a fact, with the values that meet them."""
         return [(one, bits) for one in self._on.get(axis, ()) if (bits := self._bits_of(one)) is not None]
