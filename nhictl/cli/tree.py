@@ -99,6 +99,10 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
             "test": Verb("policy.test", "run requests against the decisions they should get"),
+            "lint": Verb("policy.lint", "find what is wrong or strange about a policy, for every request"),
+            "diff": Verb("policy.diff", "show exactly what a new policy newly allows and denies"),
+            "who-can": Verb("policy.who_can", "show which agents may call a tool"),
+            "what-can": Verb("policy.what_can", "show what an agent may call"),
         },
     ),
     "audit": Noun(

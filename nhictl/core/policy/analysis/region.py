@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.registry import Agent
     from nhictl.core.policy.request import Request
 
-__all__ = ["Region", "merged"]
+__all__ = ["Region", "alike", "merged"]
 
 
 class Region:
@@ -42,6 +42,15 @@ class Region:
         return conditions(self.sets.grid, self.box)
 
     @property
+    def agents(self) -> list[str] | None:
+        """The names of the agents that are meant, all of a registry where no condition tells them apart; None without one."""
+        known = self.sets.grid.agents
+        if known is None:
+            return None
+        bits = self.box.get("agent", (1 << len(known)) - 1)
+        return [agent.name for at, agent in enumerate(known) if bits >> at & 1]
+
+    @property
     def text(self) -> str:
         """The whole in one line, after the manner of a BOX."""
         said = self.conditions
@@ -51,6 +60,8 @@ class Region:
     def to_json(self) -> dict[str, Any]:
         """`{tool, level, conditions, text, witness, old, new}`."""
         made: dict[str, Any] = {"tool": self.sets.name, "level": self.level, "conditions": self.conditions, "text": self.text}
+        if (names := self.agents) is not None:
+            made["agents"] = names
         made |= self.witness.to_json(known=self.sets.grid.agents is not None)
         made["witness"] = made.pop("request")
         for name, decision in (("old", self.old), ("new", self.new)):
@@ -71,26 +82,12 @@ class Region:
             if name.startswith("same_as "):
                 continue
             if name == "agent":
-                found = [at for at, known in enumerate(grid.axes[name].values) if known.name == agent.name]
+                found = sum(1 << at for at, known in enumerate(grid.axes[name].values) if known.name == agent.name)
             else:
-                found = self._places(grid, name, self._value(name, facts))
-            if not any(bits >> at & 1 for at in found):
+                found = alike(grid, name, self._value(name, facts))
+            if not bits & found:
                 return False
         return True
-
-    def _places(self, grid: Grid, name: str, value: Any) -> list[int]:
-        """The values of the grid that stand for this one: those that every condition takes alike."""
-        literals = [one for one, _ in grid.on(name)]
-        seen = {s.number: observed(name, value, s, grid.name) for s in grid.sides}
-        wanted = [one.met(seen[one.side.number]) for one in literals]
-        axis = grid.axes[name]
-        found = []
-        for at, known in enumerate(axis.values):
-            if (known is ABSENT) is (value is ABSENT) and all(
-                (bits >> at & 1) == met for (_, bits), met in zip(grid.on(name), wanted, strict=True)
-            ):
-                found.append(at)
-        return found
 
     @staticmethod
     def _value(name: str, facts: Any) -> Any:
@@ -104,6 +101,18 @@ class Region:
 
             return ODD
         return ABSENT if value is None or value == [] or value == () else value
+
+
+def alike(grid: Grid, name: str, value: Any) -> int:
+    """The values of a fact that stand for this one, which every condition takes as it takes them; `ABSENT` for none."""
+    literals = grid.on(name)
+    seen = {side.number: observed(name, value, side, grid.name) for side in grid.sides}
+    axis = grid.axes[name]
+    absent = grid.absent(name)
+    found = absent if value is ABSENT else axis.full & ~absent
+    for one, bits in literals:
+        found &= bits if one.met(seen[one.side.number]) else ~bits
+    return found
 
 
 def merged(parts: list[Part], full: dict[str, int]) -> list[tuple[Box, Witness]]:
