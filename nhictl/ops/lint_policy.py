@@ -18,12 +18,12 @@ def lint_files(
     house: House, files: Sequence[File], registry: File | None, supported: Sequence[str] | None, now_us: int | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """`{policy, findings, summary}`: of the files, by the agents of the registry if one is given, else by any there may be;
-    without files of the policy in force, by the agents of the home. InputError (2) for what is malformed.
+    without files of the policy in force, by the agents of the home if it has any. InputError (2) for what is malformed.
     """
     now = house.clock() if now_us is None else now_us
     places = Places()
     policy = parsed(files or active_files(house), places)
-    agents = registered(registry, now) if registry is not None else None if files else at_home(house)
+    agents = registered(registry, now) if registry is not None else None if files else at_home(house) or None
     found = lint(policy, agents, now, places, frozenset(supported) if supported else None)
     return {
         "policy": {"id": ", ".join(policy.form["ids"]), "digest": policy.digest, "rules": len(policy.rule_ids)},

@@ -25,7 +25,9 @@ def command(
     registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="only agents of this file")] = None,
     obligation: Annotated[
         list[str] | None,
-        typer.Option("--obligation", metavar="TYPE", help="one that can be performed; again for more; others are errors"),
+        typer.Option(
+            "--obligation", metavar="TYPE", help="one that can be performed; again for more; others are errors"
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 on warnings as well")] = False,
     at: At = None,

@@ -115,7 +115,7 @@ class Grid:
         return made
 
     def _differing(self) -> list[str]:
-        found = {}
+        found: dict[str, None] = {}
         for name in self.tool.args:
             forms = [_argument(side.tool, name) for side in self.sides if side.tool is not None]
             if any(form != forms[0] for form in forms):
@@ -193,7 +193,7 @@ class Grid:
         for kind in kinds:
             known = [c for c in atoms if c.kind == kind or kind not in ("number", "integer", "boolean", "timestamp")]
             known = [c for c in known if _comparable(c.kind, kind)]
-            found, whole = scalars(kind, known, self.budget, self._ranks(name, on) if name == "resource" else ())
+            found, whole = scalars(kind, known, self.budget, self._ranks(on) if name == "resource" else ())
             complete &= whole
             ordered = _ordered(kind, found, len(values))
             values += [value for value in found if len(kinds) < 2 or value not in values]
@@ -233,10 +233,12 @@ class Grid:
             facts = observed("time", now_us, side, self.name)
             return tuple(literal.run(facts) for literal in on)
 
-        values, complete = moments(windows, [one.end for one in on if one.end is not None], self.now_us, seen, self.budget)
+        values, complete = moments(
+            windows, [one.end for one in on if one.end is not None], self.now_us, seen, self.budget
+        )
         return Axis("time", self.name, list(values), complete=complete, ordered=(0, 0))
 
-    def _ranks(self, name: str, on: list[Literal]) -> list[Any]:
+    def _ranks(self, on: list[Literal]) -> list[Any]:
         measures = []
         for side in self.sides:
             data = side.policy.form["data"]
@@ -301,8 +303,10 @@ def _merged(tools: list[Tool]) -> Tool:
     for name in dict.fromkeys(name for tool in tools for name in tool.args):
         found = [tool.args[name] for tool in tools if name in tool.args]
         kinds = [of for of, _ in found]
-        if len(kinds) > 1 and any(of.fields is not None for of in kinds) and _argument(tools[0], name) != _argument(
-            tools[1], name
+        if (
+            len(kinds) > 1
+            and any(of.fields is not None for of in kinds)
+            and _argument(tools[0], name) != _argument(tools[1], name)
         ):
             raise UndecidedError(f"argument `{name}` of `{tools[0].name}` is another object on either side")
         args[name] = (kinds[0], len(found) < len(tools) or any(optional for _, optional in found))

@@ -96,8 +96,7 @@ class Literals:
         dynamic = list(rule.dynamic)
         if "intents" in rule.form["match"]:
             base.append(self._matched(dynamic.pop(0), side, may=may))
-        for clause in rule.form["all"]:
-            base.append(self._clause(clause, side, dynamic.pop(0), may=may))
+        base += [self._clause(clause, side, dynamic.pop(0), may=may) for clause in rule.form["all"]]
         made = []
         for clauses, tests in zip(rule.form["any"], dynamic[0].boxes or [] if dynamic else [], strict=True):
             box = [self._clause(clause, side, test, may=may) for clause, test in zip(clauses, tests, strict=True)]

@@ -73,9 +73,7 @@ class Shelf:
                     here |= self._at[axis].get(place, 0)
                 found &= here
         return [
-            (n, self.boxes[n])
-            for n in _places(found)
-            if n not in but and intersect(box, self.boxes[n]) is not None
+            (n, self.boxes[n]) for n in _places(found) if n not in but and intersect(box, self.boxes[n]) is not None
         ]
 
 

@@ -38,7 +38,9 @@ def scalars(
     if kind == "boolean":
         return [True, False], True
     if kind in ("number", "integer", "timestamp"):
-        found = instants(conditions) if kind == "timestamp" else numbers(list(conditions), integral=kind == "integer")
+        found = (
+            instants(list(conditions)) if kind == "timestamp" else numbers(list(conditions), integral=kind == "integer")
+        )
         sure = [point.value for point in found if point.sure]
         ordered = sorted(sure)
         return ordered, len(sure) == len(found)
@@ -54,9 +56,7 @@ def _texts(
     kind: str, conditions: Sequence[Condition], budget: Budget, measures: Sequence[Measure]
 ) -> tuple[list[str], bool]:
     words = {value for value in bounds_of(conditions) if isinstance(value, str)}
-    parts = {
-        (c.op, str(c.operand)): c for c in conditions if isinstance(c.domain, Pattern | Prefix | Under | Looking)
-    }
+    parts = {(c.op, str(c.operand)): c for c in conditions if isinstance(c.domain, Pattern | Prefix | Under | Looking)}
     tests: list[Callable[[str], bool]] = [lambda text, c=c: c.test_value(text) == TRUE for c in parts.values()]  # type: ignore[misc]
     tests += [test for _, test in measures]
 
@@ -79,5 +79,3 @@ def _normal(kind: str, text: str) -> bool:
         return agent_name(text) == text
     except Refused:
         return False
-
-

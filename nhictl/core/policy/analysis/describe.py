@@ -25,7 +25,7 @@ _NAMED = 12
 
 def conditions(grid: Grid, box: Box) -> dict[str, str]:
     """What a box asks of each fact; a fact that is not named is free."""
-    made = {}
+    made: dict[str, str] = {}
     for name in sorted(box, key=lambda name: (not name.startswith("agent"), name)):
         axis = grid.axes[name]
         if box[name] == axis.full:

@@ -59,7 +59,12 @@ class Region:
 
     def to_json(self) -> dict[str, Any]:
         """`{tool, level, conditions, text, witness, old, new}`."""
-        made: dict[str, Any] = {"tool": self.sets.name, "level": self.level, "conditions": self.conditions, "text": self.text}
+        made: dict[str, Any] = {
+            "tool": self.sets.name,
+            "level": self.level,
+            "conditions": self.conditions,
+            "text": self.text,
+        }
         if (names := self.agents) is not None:
             made["agents"] = names
         made |= self.witness.to_json(known=self.sets.grid.agents is not None)
@@ -100,7 +105,7 @@ class Region:
             from nhictl.core.policy.algebra.cells import ODD
 
             return ODD
-        return ABSENT if value is None or value == [] or value == () else value
+        return ABSENT if value is None or (isinstance(value, list | tuple) and not value) else value
 
 
 def alike(grid: Grid, name: str, value: Any) -> int:

@@ -113,11 +113,10 @@ class Sets:
     def permits(self, side: int, level: str | None = None) -> list[Held]:
         """What permits allow; with a level, as far as gates let it through."""
         valid = self.grid.valid(self.grid.sides[side])
-        found = []
+        found: list[Held] = []
         for rule in self.rules(side, "permit"):
-            for held in self.boxes(side, rule):
-                if (box := intersect(held.box, valid)) is not None:
-                    found.append(Held(rule, box))
+            boxes = (intersect(held.box, valid) for held in self.boxes(side, rule))
+            found += [Held(rule, box) for box in boxes if box is not None]
         return found if level is None else self.gated(side, found, level)
 
     def gated(self, side: int, held: list[Held], level: str) -> list[Held]:

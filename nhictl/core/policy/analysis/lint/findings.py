@@ -23,8 +23,12 @@ class LintRule(NamedTuple):
 
 LINT_RULES: Final[dict[str, LintRule]] = {
     "assertion-violated": LintRule("error", "an assertion does not hold: a call that must never be allowed may be"),
-    "unsupported-obligation": LintRule("error", "an obligation that the enforcement point cannot perform denies the call"),
-    "undecided": LintRule("warning", "a question could not be answered within its bounds; for an assertion this is an error"),
+    "unsupported-obligation": LintRule(
+        "error", "an obligation that the enforcement point cannot perform denies the call"
+    ),
+    "undecided": LintRule(
+        "warning", "a question could not be answered within its bounds; for an assertion this is an error"
+    ),
     "never-matches": LintRule("warning", "no call can meet a rule's conditions"),
     "permit-fully-forbidden": LintRule("warning", "whatever a permit allows, forbids deny"),
     "permit-redundant": LintRule("warning", "whatever a permit allows, other permits allow with the same obligations"),
@@ -74,6 +78,9 @@ class Finding(NamedTuple):
             made["witness"] = shown.pop("request")
             made |= shown
         if self.decision is not None:
-            made["decision"] = {"decision": "allow" if self.decision.allowed else "deny", "reason": self.decision.reason}
+            made["decision"] = {
+                "decision": "allow" if self.decision.allowed else "deny",
+                "reason": self.decision.reason,
+            }
             made["decision"]["rules"] = self.decision.rules
         return made

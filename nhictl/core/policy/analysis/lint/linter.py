@@ -65,11 +65,10 @@ class Linter:
         self.now_us = now_us
         self._places = places
         self._tables: dict[str, Table | str] = {}
-        self.assertions = [_as_rule(form, f"\0assertion {n}", "forbid") for n, form in enumerate(policy.form.get("assertions", ()))]
-        self._above_trust = [
-            _as_rule({"all": [["agent.trust", "eq", trust], ["data.sensitivity", "gt", SENSITIVITY[trust]]]}, f"\0trust {trust}", "permit")
-            for trust in range(3)
-        ]  # fmt: skip
+        self.assertions = [
+            _as_rule(form, f"\0assertion {n}", "forbid") for n, form in enumerate(policy.form.get("assertions", ()))
+        ]
+        self._above_trust = [_as_rule(_above(trust), f"\0trust {trust}", "permit") for trust in range(3)]
 
     def place(self, kind: str, name: str) -> Place | None:
         """Where something was declared."""
@@ -114,7 +113,7 @@ class Linter:
             raise UndecidedError(f"`{table.sets.name}` is not declared")
         return next(rule for rule in self.policy.rules_for(tool) if rule.id == name)
 
-    def extra(self, table: Table, form: dict[str, Any]) -> list[Held]:
+    def boxes_of(self, table: Table, form: dict[str, Any]) -> list[Held]:
         """The boxes of an assertion or of another form that was read beside the rules."""
         tool = self.policy.tool(table.sets.name)
         return table.sets.boxes(0, Rule(form, tool, self.policy.timezone)) if tool is not None else []
@@ -124,7 +123,7 @@ class Linter:
         tool = self.policy.tool(table.sets.name)
         if tool is None or tool.resource is None or not self.policy.form["data"]:
             return []
-        return [held for form in self._above_trust for held in self.extra(table, form)]
+        return [held for form in self._above_trust for held in self.boxes_of(table, form)]
 
     def own(self, table: Table, form: dict[str, Any]) -> list[Held]:
         """The boxes of a rule that some call can meet."""
@@ -145,7 +144,9 @@ class Linter:
                 why = why or str(e)
         return Answer(None, why)
 
-    def allowed(self, table: Table, held: Iterable[Held], *, besides: frozenset[int] = frozenset()) -> Iterator[tuple[Sets, Witness]]:
+    def allowed(
+        self, table: Table, held: Iterable[Held], *, besides: frozenset[int] = frozenset()
+    ) -> Iterator[tuple[Sets, Witness]]:
         """Calls in these boxes that are allowed, at least with approvals, if the forbids at the places `besides` were not.
 
         A witness is confirmed by the evaluator, which knows no rule to be missing: with `besides` it has to be denied by
@@ -176,6 +177,10 @@ def meets(one: Iterable[Held], other: Sequence[Held]) -> list[Held]:
     return [
         Held(a.rule, box) for a in one for b in other for box in [intersect(a.box, b.box)] if box is not None
     ]  # fmt: skip
+
+
+def _above(trust: int) -> dict[str, Any]:
+    return {"all": [["agent.trust", "eq", trust], ["data.sensitivity", "gt", SENSITIVITY[trust]]]}
 
 
 def _as_rule(form: dict[str, Any], name: str, effect: str) -> dict[str, Any]:

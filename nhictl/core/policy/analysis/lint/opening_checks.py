@@ -42,7 +42,9 @@ def _over_broad(linter: Linter, form: Form) -> Iterator[Finding]:
     if len(form["tools"]) == len(declared) > 1:
         wide.append("any tool")
     if not {"resource", "data.sensitivity"} & read:
-        reached = [name for name in form["tools"] if declared[name]["resource"] is not None and linter.policy.form["data"]]
+        reached = [
+            name for name in form["tools"] if declared[name]["resource"] is not None and linter.policy.form["data"]
+        ]
         if reached:
             wide.append(f"any resource of {reached[0]}, confidential and above")
     if not wide:
@@ -93,7 +95,9 @@ def _ungated(linter: Linter, form: Form) -> Iterator[Finding]:
     elif requires == "guardrail":
         message = f"permits calls of high-impact class `{name}` that no guardrail in force contains: they are denied"
     else:
-        message = f"permits calls of high-impact class `{name}` that no guardrail in force contains: each needs an approval"
+        message = (
+            f"permits calls of high-impact class `{name}` that no guardrail in force contains: each needs an approval"
+        )
     yield about_rule(linter, form, "high-impact-ungated", message, answer.found, (name,))
 
 

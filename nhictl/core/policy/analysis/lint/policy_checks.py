@@ -43,7 +43,7 @@ def _reached(linter: Linter, form: dict[str, Any]) -> Callable[[Table], Iterator
     """Calls that a form of a rule's shape matches and that are allowed, at least with approvals."""
 
     def ask(table: Table) -> Iterator[tuple[Sets, Witness]]:
-        return linter.allowed(table, meets(table.permits, linter.extra(table, form)))
+        return linter.allowed(table, meets(table.permits, linter.boxes_of(table, form)))
 
     return ask
 
@@ -128,7 +128,9 @@ def document_findings(linter: Linter) -> Iterator[Finding]:
             yield finding(linter, "guardrail-expired", "guardrail", name, message)
     seen: dict[str, str] = {}
     for rule in form["rules"]:
-        key = json.dumps([rule[k] for k in ("effect", "tools", "all", "any", "obligations")] + [_who(rule)], sort_keys=True)
+        key = json.dumps(
+            [rule[k] for k in ("effect", "tools", "all", "any", "obligations")] + [_who(rule)], sort_keys=True
+        )
         if key in seen:
             first = linter.place("rule", seen[key])
             where = f", {first.file}:{first.line}" if first is not None else ""

@@ -210,7 +210,12 @@ def _needs(linter: Linter, form: Form) -> Iterator[Finding]:
     shown = linter.first(form["tools"], ask).found
     if shown is not None:
         yield about_rule(
-            linter, form, "needs-optional", f"does not apply where {_listed(told)} is left out or empty", shown, tuple(sorted(told))
+            linter,
+            form,
+            "needs-optional",
+            f"does not apply where {_listed(told)} is left out or empty",
+            shown,
+            tuple(sorted(told)),
         )
 
 
@@ -259,9 +264,7 @@ def _hangs(linter: Linter, form: Form) -> Iterator[Finding]:
 
     shown = linter.first(form["tools"], ask).found
     if shown is not None:
-        message = (
-            f"applies where {told[0]} is left out or empty; beside its condition say `has: true` if absence should not count"
-        )
+        message = f"applies where {told[0]} is left out or empty; beside its condition say `has: true` if absence should not count"
         yield about_rule(linter, form, "hangs-on-optional", message, shown, (told[0],))
 
 
