@@ -93,7 +93,7 @@ class Grid:
             if not literal.axis:
                 self._bits[literal.number] = None if self._constant(literal) else 0
             else:
-                self.budget.spend(len(self.axis(literal.axis).values) // 8 + 1)
+                self.budget.spend(len(self.axis(literal.axis).values) // 64 + 1)
                 self._bits[literal.number] = self.axis(literal.axis).bits(literal, self.normal)
         return self._bits[literal.number]
 

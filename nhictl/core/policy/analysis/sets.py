@@ -64,7 +64,7 @@ class Sets:
         self.policies = policies
         self._steps = steps
         self._work = steps * MAX_WORK // MAX_STEPS
-        self.budget = Budget(self._work)
+        self.budget = Budget(min(4 * steps, self._work))  # to find the values of facts
         sides = [Side(number, policy, name) for number, policy in enumerate(policies)]
         self.grid = Grid(name, sides, agents, now_us, self.budget)
         self._boxes: dict[tuple[int, str], list[list[Literal]]] = {}
@@ -98,9 +98,9 @@ class Sets:
             ]
         return found
 
-    def rules(self, side: int, effect: str) -> list[Rule]:
-        """The rules of a side that name the tool."""
-        return [rule for rule in self._rules[side] if rule.effect == effect]
+    def rules(self, side: int, effect: str | None = None) -> list[Rule]:
+        """The rules of a side that name the tool, of one effect if it is given."""
+        return [rule for rule in self._rules[side] if effect in (None, rule.effect)]
 
     def forbids(self, side: int) -> list[Held]:
         """What forbids deny."""
@@ -161,6 +161,7 @@ class Sets:
         doubt = ""
         for shape, start in inhabited(self.grid, box):
             for part in left_over(start, overlapping, shelf.full, self.budget):
+                self.budget.spend(sum(map(len, self._rules)) // 4)  # which the evaluator goes through
                 found = witness(self.grid, shape, part, holds)
                 if found is not None:
                     yield Part(part, found)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nhictl.core.policy.algebra.budget import UndecidedError
 from nhictl.core.policy.algebra.search import intersect
 from nhictl.core.policy.analysis.sets import APPROVABLE, Held, Sets, outcome
+from nhictl.core.policy.condition import FALSE, TRUE
+from nhictl.core.policy.decide import gather
 from nhictl.core.policy.plan import Rule
 from nhictl.core.policy.types import SENSITIVITY
 
@@ -54,6 +56,7 @@ class Table(NamedTuple):
     forbids: list[Held]
     shelf: Shelf
     places: dict[str, frozenset[int]]
+    rules: dict[str, Rule]
 
 
 class Linter:
@@ -96,11 +99,12 @@ class Linter:
             also = [Rule(form, tool, self.policy.timezone) for form in forms]
         sets = Sets(name, [self.policy], self.agents, self.now_us, [also])
         permits, forbids = sets.permits(0), sets.forbids(0)
+        rules = {rule.id: rule for rule in sets.rules(0)}
         places: dict[str, set[int]] = {}
         for number, held in enumerate([*forbids, *permits]):
             places.setdefault(held.rule.id, set()).add(number)
         shelf = sets.shelf([held.box for held in [*forbids, *permits]])
-        return Table(sets, permits, forbids, shelf, {rule: frozenset(found) for rule, found in places.items()})
+        return Table(sets, permits, forbids, shelf, {rule: frozenset(found) for rule, found in places.items()}, rules)
 
     def rules(self, effect: str) -> Iterator[dict[str, Any]]:
         """The rules of one effect, by id."""
@@ -108,10 +112,15 @@ class Linter:
 
     def rule(self, table: Table, name: str) -> Rule:
         """A rule compiled for the tool of a table."""
-        tool = self.policy.tool(table.sets.name)
-        if tool is None:
-            raise UndecidedError(f"`{table.sets.name}` is not declared")
-        return next(rule for rule in self.policy.rules_for(tool) if rule.id == name)
+        return table.rules[name]
+
+    def applies(self, table: Table, form: dict[str, Any], asked: Witness) -> bool:
+        """Whether a rule applies to a call, by the tests that the evaluator runs."""
+        facts, _ = gather(self.policy, asked.agent, asked.request)
+        results = [test.run(facts) for test in self.rule(table, form["id"]).tests]
+        if form["effect"] == "forbid":
+            return FALSE not in results
+        return all(result == TRUE for result in results)
 
     def boxes_of(self, table: Table, form: dict[str, Any]) -> list[Held]:
         """The boxes of an assertion or of another form that was read beside the rules."""

@@ -9,7 +9,6 @@ from nhictl.core.policy.algebra.budget import UndecidedError
 from nhictl.core.policy.algebra.search import intersect
 from nhictl.core.policy.analysis.lint.findings import LINT_RULES, Finding
 from nhictl.core.policy.analysis.lint.linter import Answer, Linter, Shown, meets
-from nhictl.core.policy.explain import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.algebra.witness import Witness
     from nhictl.core.policy.analysis.lint.linter import Table
     from nhictl.core.policy.analysis.sets import Held, Sets
+    from nhictl.core.policy.plan import Rule
 
 __all__ = ["about_rule", "finding", "forbid_findings", "matches", "permit_findings", "undecided"]
 
@@ -64,10 +64,7 @@ def matching(linter: Linter, table: Table, form: Form, *reasons: str) -> Iterato
     """Calls that a rule matches and that get one of these reasons."""
 
     def holds(asked: Witness) -> bool:
-        if table.sets.decide(0, asked).reason not in reasons:
-            return False
-        rows = explain(linter.policy, asked.agent, asked.request)
-        return any(row["rule"] == form["id"] and row["applies"] for row in rows)
+        return table.sets.decide(0, asked).reason in reasons and linter.applies(table, form, asked)
 
     for held in linter.own(table, form):
         for part in table.sets.left(held.box, (), holds):
@@ -109,19 +106,23 @@ def _covers(one: Form, other: Form) -> bool:
 
 def _alone(linter: Linter, table: Table, form: Form, redundant: set[str]) -> Iterator[tuple[Sets, Witness]]:
     """Calls that no other permit allows, of those that are still counted."""
-    skipped = {form["id"]}
-    but = set(table.places.get(form["id"], ()))
-    for number, held in enumerate(table.permits, len(table.forbids)):
-        if held.rule.id in redundant or not _covers(held.rule.form, form):
-            skipped.add(held.rule.id)
-            but.add(number)
+
+    def counts(rule: Rule) -> bool:
+        return rule.id != form["id"] and rule.id not in redundant and _covers(rule.form, form)
 
     def holds(asked: Witness) -> bool:
         decision = table.sets.decide(0, asked)
-        return decision.reason in _PASSING and form["id"] in decision.rules and skipped.issuperset(decision.rules)
+        return (
+            decision.reason in _PASSING
+            and form["id"] in decision.rules
+            and not any(counts(table.rules[rule]) for rule in decision.rules)
+        )
 
+    every = len(table.forbids)
     for held in linter.own(table, form):
-        for part in table.sets.left(held.box, table.shelf, holds, but=frozenset(but)):
+        near = table.shelf.near(held.box, table.places[form["id"]])
+        taken = [box for number, box in near if number < every or counts(table.permits[number - every].rule)]
+        for part in table.sets.left(held.box, taken, holds):
             yield table.sets, part.witness
 
 
@@ -162,7 +163,7 @@ def _overlap(linter: Linter, form: Form) -> Iterator[Finding]:
                     continue
 
                 def holds(asked: Witness, rule: str = forbid.rule.id) -> bool:
-                    return rule in table.sets.decide(0, asked).rules and _applies(linter, form, asked)
+                    return rule in table.sets.decide(0, asked).rules and linter.applies(table, form, asked)
 
                 for part in table.sets.left(both, (), holds):
                     yield table.sets, part.witness
@@ -171,11 +172,6 @@ def _overlap(linter: Linter, form: Form) -> Iterator[Finding]:
     if shown is not None:
         message = f"forbids deny a part of it ({', '.join(sorted(names)[:MAX_NAMED])})"
         yield about_rule(linter, form, "permit-forbid-overlap", message, shown, tuple(sorted(names)))
-
-
-def _applies(linter: Linter, form: Form, asked: Witness) -> bool:
-    rows = explain(linter.policy, asked.agent, asked.request)
-    return any(row["rule"] == form["id"] and row["applies"] for row in rows)
 
 
 def _optional(table: Table, held: Held) -> Iterator[tuple[str, int, bool]]:
@@ -264,7 +260,7 @@ def _hangs(linter: Linter, form: Form) -> Iterator[Finding]:
 
     shown = linter.first(form["tools"], ask).found
     if shown is not None:
-        message = f"applies where {told[0]} is left out or empty; beside its condition say `has: true` if absence should not count"
+        message = f"applies where {told[0]} is left out or empty; say `has: true` beside its condition if that should not count"
         yield about_rule(linter, form, "hangs-on-optional", message, shown, (told[0],))
 
 
