@@ -32,7 +32,18 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("rules as mapping", HEAD + "rules: {a: 1}\n", "`rules` must be a list", 5, 8),
     # not yet
     *[(key, HEAD + f"{key}: {{}}\n", f"`{key}` is not supported yet", 5, 1)
-      for key in ("limits", "openers", "approvers", "assertions")],
+      for key in ("limits", "openers", "approvers")],
+    # assertions
+    ("assertions as mapping", HEAD + "assertions: {}\n", "`assertions` must be a list", 5, 13),
+    ("empty assertions", HEAD + "assertions: []\n", "`assertions` must not be empty", 5, 13),
+    ("assertion of nothing", HEAD + "assertions: [{owner: a}]\n", "an assertion lacks `never`", 5, 14),
+    ("assertion that matches all", HEAD + "assertions: [{never: {}}]\n", "`match` must not be empty", 5, 22),
+    ("unknown key in an assertion", HEAD + "assertions: [{never: {agents: [a]}, ownr: b}]\n", "unknown key `ownr`", 5, 36),
+    ("unknown match in an assertion", HEAD + "assertions: [{never: {agent: [a]}}]\n", "unknown key `agent`", 5, 23),
+    ("assertion about no tool", HEAD + "assertions: [{never: {tools: [nope]}}]\n", "no declared tool is called `nope`", 5, 31),
+    ("assertion about no class", HEAD + "assertions: [{never: {classes: [nope]}}]\n", "no class is called `nope`", 5, 33),
+    ("assertion on no fact", HEAD + "assertions: [{never: {agents: [a]}, when: {agent.nme: {eq: b}}}]\n",
+     "no fact is called `agent.nme`", 5, 44),
     ("cost", "nhictl_policy: 1\ntools:\n  t: {args: {n: number}, cost: {amount: args.n}}\n",
      "`cost` is not supported yet", 3, 26),
     # classes and guardrails

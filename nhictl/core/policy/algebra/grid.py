@@ -7,6 +7,7 @@ or two that are compared, whose catalogues may differ: what is no valid call on 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from nhictl.core.policy.algebra.values import scalars
 from nhictl.core.policy.catalogue import Tool
 from nhictl.core.policy.facts import fact_type
 from nhictl.core.policy.resource import Refused
-from nhictl.core.policy.types import SENSITIVITY
+from nhictl.core.policy.types import SENSITIVITY, scalar_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +36,12 @@ __all__ = ["Box", "Grid"]
 MAX_LISTS = 4096
 """Lists of values that one fact may come to; where more would matter, answers stay undecided."""
 Box = dict[str, int]
+_ONLY: dict[str, tuple[Any, ...]] = {
+    "number": (Decimal("1.5"),),
+    "integer": (1,),
+    "string": ("x y",),
+    "email": ("x@example.org",),
+}
 
 
 class Grid:
@@ -63,7 +70,7 @@ class Grid:
             if literal.axis:
                 self.axis(literal.axis)
         if self.differs:
-            for path in self._differing():
+            for path in self.differing():
                 self.axis(path)
 
     def box(self, literals: Iterable[Literal]) -> Box | None:
@@ -107,14 +114,27 @@ class Grid:
         if not self.differs or side.tool is None:
             return {}
         made: Box = {}
-        for path in self._differing():
+        for path in self.differing():
             axis = self.axis(path)
             bits = sum(1 << at for at, value in enumerate(axis.values) if self._valid(path, value, side))
             if bits != axis.full:
                 made[path] = bits
         return made
 
-    def _differing(self) -> list[str]:
+    def unfollowed(self) -> str:
+        """How the two catalogues differ beyond what is followed; nothing if they do not."""
+        declared = [side.tool for side in self.sides if side.tool is not None]
+        if not self.differs or len(declared) < 2:
+            return ""
+        if any(tool.open for tool in declared):
+            return f"`{self.name}` is declared otherwise on either side, and takes undeclared arguments"
+        named = {tool.resource for tool in declared}
+        if len(named) > 1 and any("{" in text for text in named if text is not None):
+            return f"the resource of `{self.name}` is derived otherwise on either side"
+        return ""
+
+    def differing(self) -> list[str]:
+        """The facts that two catalogues declare differently."""
         found: dict[str, None] = {}
         for name in self.tool.args:
             forms = [_argument(side.tool, name) for side in self.sides if side.tool is not None]
@@ -195,8 +215,10 @@ class Grid:
             known = [c for c in known if _comparable(c.kind, kind)]
             found, whole = scalars(kind, known, self.budget, self._ranks(on) if name == "resource" else ())
             complete &= whole
-            ordered = _ordered(kind, found, len(values))
-            values += [value for value in found if len(kinds) < 2 or value not in values]
+            ordered = _ordered(kind, found, len(values)) if len(kinds) < 2 else (0, 0)
+            if len(kinds) > 1:  # beside what is alike, something that only this kind takes
+                found = [*found, *_ONLY.get(kind, ())]
+            values += [value for value in found if len(kinds) < 2 or not any(_is(value, one) for one in values)]
         if many:
             values, whole = self._lists(name, values, atoms, on)
             complete &= whole
@@ -273,6 +295,10 @@ class Grid:
                 made.append(list(chosen))
         self.budget.spend(len(made))
         return made, True
+
+
+def _is(one: Any, other: Any) -> bool:
+    return bool(one == other) and scalar_kind(one) == scalar_kind(other)
 
 
 def _comparable(one: str, kind: str) -> bool:

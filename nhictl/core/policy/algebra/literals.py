@@ -108,9 +108,11 @@ class Literals:
                 self.most_any[axis] = max(self.most_any.get(axis, 0), held.count(axis))
         return made
 
-    def envelope(self, form: dict[str, Any], ends_us: int, side: Side) -> list[Literal]:
-        """A guardrail's box: its conditions, before it expires."""
+    def envelope(self, form: dict[str, Any], ends_us: int | None, side: Side) -> list[Literal]:
+        """A guardrail's box: its conditions, and before it expires unless `ends_us` is None."""
         made = [self._clause(clause, side, None, may=False) for clause in form["all"]]
+        if ends_us is None:
+            return made
         key = (side.number, False, f"before {ends_us}")
         if key not in self._made:
             run = lambda facts: TRUE if facts.now_us < ends_us else FALSE  # noqa: E731

@@ -114,6 +114,8 @@ def _changes(sets: Sets, made: Comparison) -> None:
             for box, shown in merged(parts, full):
                 old, new = sets.decide(0, shown), sets.decide(1, shown)
                 found.append(Region(sets, box, shown, level, old, new))
+    if sets.grid.differs and (why := sets.grid.unfollowed() or sets.vague(sets.grid.differing())):
+        made.undecided.setdefault(sets.name, why)
 
 
 def _key(held: Held) -> frozenset[tuple[str, int]]:

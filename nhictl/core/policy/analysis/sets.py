@@ -6,7 +6,7 @@ approval (`PERMITTED`), and those that pass if every approval asked for is given
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nhictl.core.policy.algebra.budget import Budget, UndecidedError
 from nhictl.core.policy.algebra.grid import Grid
@@ -57,9 +57,16 @@ class Sets:
 
     def __init__(
         self, name: str, policies: Sequence[Policy], agents: Sequence[Agent] | None, now_us: int,
-        also: Sequence[Sequence[Rule]] = (), steps: int = MAX_STEPS,
+        also: Sequence[Sequence[Rule]] = (), steps: int = MAX_STEPS, *, lasting: bool = False,
     ) -> None:  # fmt: skip
-        """`also` are further rules for each side, such as assertions, of which only boxes are asked."""
+        """`also` are further rules for each side, such as assertions, of which only boxes are asked. With `lasting`
+        guardrails in force now are taken to stay so: what is asked is how things stand, not that an end will come.
+        """
+
+        def ends(rail: dict[str, Any], timezone: str) -> int | None:
+            at_us = expiry_us(rail["expires"], timezone)
+            return None if lasting and now_us < at_us else at_us
+
         self.name = name
         self.policies = policies
         self._steps = steps
@@ -81,7 +88,7 @@ class Sets:
             form = side.policy.form
             for gate in side.policy.gates(side.tool) if side.tool is not None else []:
                 rails = [
-                    (key, literals.envelope(one, expiry_us(one["expires"], side.policy.timezone), side))
+                    (key, literals.envelope(one, ends(one, side.policy.timezone), side))
                     for key, one in sorted(form["guardrails"].items()) if one["class"] == gate.name
                 ]  # fmt: skip
                 gates.append((gate.name, gate.requires, gate.impact, rails))
@@ -178,7 +185,7 @@ class Sets:
         """Why values of one of these facts may have been missed; nothing if none was."""
         for axis in sorted(axes):
             if axis and not self.grid.axes[axis].complete:
-                return f"the values of `{axis}` of `{self.name}` are too many to be followed"
+                return f"the values of `{axis}` of `{self.name}` are not followed to the end"
         return ""
 
     def facts(self, side: int, rule: Rule) -> set[str]:

@@ -97,7 +97,7 @@ class Linter:
             forms = [form for form in self.assertions if name in form["tools"]]
             forms += self._above_trust if tool.resource is not None and self.policy.form["data"] else []
             also = [Rule(form, tool, self.policy.timezone) for form in forms]
-        sets = Sets(name, [self.policy], self.agents, self.now_us, [also])
+        sets = Sets(name, [self.policy], self.agents, self.now_us, [also], lasting=True)
         permits, forbids = sets.permits(0), sets.forbids(0)
         rules = {rule.id: rule for rule in sets.rules(0)}
         places: dict[str, set[int]] = {}
