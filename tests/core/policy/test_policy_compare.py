@@ -9,9 +9,9 @@ from nhictl.core.policy.analysis.compare import Comparison, compare
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.registry import Agent
-from tests.core.policy.analysis_help import DATA, NOW_US, TOOLS, Call, Rules, allowed, policy, some_calls
+from tests.core.policy.analysis_help import NOW_US, Call, Rules, allowed, policy, some_calls
 from tests.core.policy.policy_help import document, make_agent
-from tests.core.policy.test_policy_properties import rule_lists
+from tests.core.policy.test_policy_properties import DATA, TOOLS, rule_lists
 
 bounded = settings(max_examples=60, deadline=None, derandomize=True)
 few = settings(max_examples=25, deadline=None, derandomize=True)

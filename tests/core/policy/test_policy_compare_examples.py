@@ -166,6 +166,7 @@ def test_another_catalogue(new: Any, verdict: str) -> None:
         ({"args": {"a": {"type": "string", "fold": True}}}, {"args": {"a": "string"}}),
         ({"args": {"a": ["string"]}}, {"args": {"a": "string"}}),
         ({"args": {"a": {"type": {"b": "string"}}}}, {"args": {"a": {"type": {"b": "number"}}}}),
+        ({"args": {}}, {"args": {"a": {"type": {"b": "string"}}}}),
     ],
 )  # fmt: skip
 def test_a_catalogue_that_differs_in_ways_not_followed_is_never_equivalent(old: Any, new: Any) -> None:
@@ -194,7 +195,7 @@ def test_sensitivities_that_changed() -> None:
 
 
 def test_who_can_and_what_can() -> None:
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"match": PAY, "when": {"args.amount": {"lte": 5}}},
         {"match": {"groups": ["g"], "tools": ["pay", "read"]}},
     ]

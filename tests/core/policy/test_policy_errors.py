@@ -38,7 +38,7 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("empty assertions", HEAD + "assertions: []\n", "`assertions` must not be empty", 5, 13),
     ("assertion of nothing", HEAD + "assertions: [{owner: a}]\n", "an assertion lacks `never`", 5, 14),
     ("assertion that matches all", HEAD + "assertions: [{never: {}}]\n", "`match` must not be empty", 5, 22),
-    ("unknown key in an assertion", HEAD + "assertions: [{never: {agents: [a]}, ownr: b}]\n", "unknown key `ownr`", 5, 36),
+    ("unknown key in an assertion", HEAD + "assertions: [{never: {agents: [a]}, ownr: b}]\n", "unknown key `ownr`", 5, 37),
     ("unknown match in an assertion", HEAD + "assertions: [{never: {agent: [a]}}]\n", "unknown key `agent`", 5, 23),
     ("assertion about no tool", HEAD + "assertions: [{never: {tools: [nope]}}]\n", "no declared tool is called `nope`", 5, 31),
     ("assertion about no class", HEAD + "assertions: [{never: {classes: [nope]}}]\n", "no class is called `nope`", 5, 33),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.algebra.budget import UndecidedError
+from nhictl.core.policy.algebra.catalogues import differing, unfollowed
 from nhictl.core.policy.algebra.search import intersect
 from nhictl.core.policy.analysis.region import Region, merged
 from nhictl.core.policy.analysis.sets import APPROVABLE, PERMITTED, Held, Sets, outcome
@@ -114,7 +115,9 @@ def _changes(sets: Sets, made: Comparison) -> None:
             for box, shown in merged(parts, full):
                 old, new = sets.decide(0, shown), sets.decide(1, shown)
                 found.append(Region(sets, box, shown, level, old, new))
-    if sets.grid.differs and (why := sets.grid.unfollowed() or sets.vague(sets.grid.differing())):
+    if sets.grid.differs and (
+        why := unfollowed(sets.name, sets.grid.sides) or sets.vague(differing(sets.grid.tool, sets.grid.sides))
+    ):
         made.undecided.setdefault(sets.name, why)
 
 

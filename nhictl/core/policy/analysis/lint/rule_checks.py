@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nhictl.core.policy.algebra.budget import UndecidedError
 from nhictl.core.policy.algebra.search import intersect
 from nhictl.core.policy.analysis.lint.findings import LINT_RULES, Finding
-from nhictl.core.policy.analysis.lint.linter import Answer, Linter, Shown, meets
+from nhictl.core.policy.analysis.lint.linter import Answer, Linter, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from nhictl.core.policy.analysis.sets import Held, Sets
     from nhictl.core.policy.plan import Rule
 
-__all__ = ["about_rule", "finding", "forbid_findings", "matches", "permit_findings", "undecided"]
+__all__ = [
+    "about_rule",
+    "finding",
+    "matches",
+    "matching",
+    "optional_facts",
+    "permit_findings",
+    "read_facts",
+    "undecided",
+]
 
 MAX_NAMED = 5
 _PASSING = ("permitted", "approval_required")
@@ -174,7 +183,7 @@ def _overlap(linter: Linter, form: Form) -> Iterator[Finding]:
         yield about_rule(linter, form, "permit-forbid-overlap", message, shown, tuple(sorted(names)))
 
 
-def _optional(table: Table, held: Held) -> Iterator[tuple[str, int, bool]]:
+def optional_facts(table: Table, held: Held) -> Iterator[tuple[str, int, bool]]:
     """Facts of a box that a call may leave out: the value that stands for absence, and whether it meets the box."""
     for axis, bits in held.box.items():
         if not axis.startswith(("args.", "context.", "agent.labels.")):
@@ -190,8 +199,8 @@ def _needs(linter: Linter, form: Form) -> Iterator[Finding]:
 
     def ask(table: Table) -> Iterator[tuple[Sets, Witness]]:
         for held in linter.own(table, form):
-            for axis, absent, met in _optional(table, held):
-                if met or axis in told or axis not in _read(form):
+            for axis, absent, met in optional_facts(table, held):
+                if met or axis in told or axis not in read_facts(form):
                     continue
                 without = {**held.box, axis: absent}
 
@@ -215,56 +224,8 @@ def _needs(linter: Linter, form: Form) -> Iterator[Finding]:
         )
 
 
-def forbid_findings(linter: Linter, form: Form, idle: set[str]) -> Iterator[Finding]:
-    """What is to be said about a forbid; `idle` has the forbids found to be without effect."""
-
-    def ask(table: Table) -> Iterator[tuple[Sets, Witness]]:
-        own = linter.own(table, form)
-        if own:
-            lifted = {form["id"]} | (idle & table.places.keys())
-            besides = frozenset().union(*(table.places.get(rule, frozenset()) for rule in lifted))
-            yield from linter.allowed(table, meets(table.permits, own), besides=besides)
-
-    effect = linter.first(form["tools"], ask)
-    if effect.proven:
-        idle.add(form["id"])
-        shown = linter.first(form["tools"], lambda table: matching(linter, table, form, "forbidden")).found
-        yield about_rule(linter, form, "forbid-without-effect", "without it the same calls would be denied", shown)
-    else:
-        yield from undecided(linter, form, "it denies anything that would be allowed", effect)
-        yield from _hangs(linter, form)
-
-
-def _hangs(linter: Linter, form: Form) -> Iterator[Finding]:
-    """Values that a call may leave out, where a forbid then applies though a value might have kept it from applying."""
-    told: list[str] = []
-
-    def ask(table: Table) -> Iterator[tuple[Sets, Witness]]:
-        others = [held.box for held in table.forbids if held.rule.id != form["id"]]
-        for held in linter.own(table, form):
-            for axis, absent, met in _optional(table, held):
-                if not met or axis not in _read(form):
-                    continue
-                for permit in table.permits:
-                    both = intersect(intersect(held.box, permit.box) or {axis: 0}, {axis: absent})
-                    kept = permit.box.get(axis, table.shelf.full[axis]) & ~held.box[axis]
-                    if both is None or not kept or not permit.box.get(axis, absent) & absent:
-                        continue
-
-                    def holds(asked: Witness) -> bool:
-                        return table.sets.decide(0, asked).rules == [form["id"]]
-
-                    for part in table.sets.left(both, others, holds):
-                        told.append(axis)
-                        yield table.sets, part.witness
-
-    shown = linter.first(form["tools"], ask).found
-    if shown is not None:
-        message = f"applies where {told[0]} is left out or empty; say `has: true` beside its condition if that should not count"
-        yield about_rule(linter, form, "hangs-on-optional", message, shown, (told[0],))
-
-
-def _read(form: Form) -> set[str]:
+def read_facts(form: Form) -> set[str]:
+    """The facts of which a rule asks more than whether they are there."""
     clauses = [*form["all"], *(clause for box in form["any"] for clause in box)]
     return {clause[0] for clause in clauses if clause[1] != "has"}
 

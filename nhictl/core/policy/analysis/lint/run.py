@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nhictl.core.policy.analysis.lint.findings import LEVELS, Finding
+from nhictl.core.policy.analysis.lint.forbid_checks import forbid_findings
 from nhictl.core.policy.analysis.lint.linter import Linter
 from nhictl.core.policy.analysis.lint.opening_checks import opening_findings
 from nhictl.core.policy.analysis.lint.policy_checks import (
@@ -14,7 +15,7 @@ from nhictl.core.policy.analysis.lint.policy_checks import (
     obligation_findings,
     tool_findings,
 )
-from nhictl.core.policy.analysis.lint.rule_checks import about_rule, forbid_findings, matches, permit_findings
+from nhictl.core.policy.analysis.lint.rule_checks import about_rule, matches, permit_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
