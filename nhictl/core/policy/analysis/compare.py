@@ -69,16 +69,17 @@ def compare(old: Policy, new: Policy, agents: Sequence[Agent] | None, now_us: in
     """Compare two policies for every request from `now_us` on, by these agents or, with None, by any there may be."""
     made = Comparison()
     for name in sorted({*old.form["tools"], *new.form["tools"]}):
-        if made.disjoint is False and _same(old, new, name):
+        same = _same(old, new, name)
+        if same and (made.disjoint is False or not _permits(old, name)):
             continue
         try:
             sets = Sets(name, [old, new], agents, now_us)
-            if not _same(old, new, name):
+            if not same:
                 _changes(sets, made)
             if made.disjoint is not False and _meet(sets):
                 made.disjoint = False
         except UndecidedError as e:
-            if _same(old, new, name):
+            if same:
                 made.disjoint = None if made.disjoint else made.disjoint
             else:
                 made.undecided[name] = str(e)
@@ -90,6 +91,10 @@ def compare(old: Policy, new: Policy, agents: Sequence[Agent] | None, now_us: in
 def _same(old: Policy, new: Policy, name: str) -> bool:
     """Whether nothing that decides about a tool has changed."""
     return old.timezone == new.timezone and _about(old, name) == _about(new, name)
+
+
+def _permits(policy: Policy, name: str) -> bool:
+    return any(rule["effect"] == "permit" for rule in policy.by_tool.get(name, ()))
 
 
 def _about(policy: Policy, name: str) -> list[Any]:
