@@ -145,7 +145,7 @@ def test_over_broad() -> None:
     shown = next(one for one in made if one.rule == "over-broad")
     assert "any agent" in shown.message
     assert "any resource" in shown.message
-    assert "token's lifetime" in shown.message
+    assert "lifetime of the token" in shown.message
     assert kinds(linted([rule("X", "permit", {"agents": ["x"]})]))["over-broad"] == ["X"]
 
 

@@ -50,10 +50,10 @@ def _over_broad(linter: Linter, form: Form) -> Iterator[Finding]:
     if not wide:
         return
     if "token.ttl_s" not in read:
-        wide.append("no bound on the token's lifetime")
+        wide.append("any lifetime of the token")
     answer = linter.first(form["tools"], lambda table: _passing(linter, table, form))
     if answer.found is not None:
-        yield about_rule(linter, form, "over-broad", f"over-broad: {', '.join(wide)}", answer.found)
+        yield about_rule(linter, form, "over-broad", f"lets through {', '.join(wide)}", answer.found)
 
 
 def _passing(linter: Linter, table: Table, form: Form) -> Iterator[tuple[Sets, Witness]]:
