@@ -183,7 +183,7 @@ def test_policies_of_the_past(governed: Program) -> None:
     first = governed("policy", "show", "--json").json["policy"]["digest"]
     between = rfc3339(time.time_ns() // 1000)
     time.sleep(0.001)
-    made = governed.ok("policy", "activate", governed.write("other.yaml", OTHER_POLICY))["policy"]
+    made = governed.ok("policy", "activate", "--accept-gained", governed.write("other.yaml", OTHER_POLICY))["policy"]
     assert made["replaces"] == first
     assert governed("policy", "show", "--json").json["policy"]["digest"] == made["digest"]
     assert governed("policy", "show", "--at", between, "--json").json["policy"]["digest"] == first
