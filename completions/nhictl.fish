@@ -91,6 +91,7 @@ complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in for
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy decides; never writes'
 complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against the decisions they should get'
+complete -c nhictl -n '__nhictl_at 2 policy' -a simulate -d 'say what a policy would have decided about a log'
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
 complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byte for byte'
@@ -295,6 +296,14 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l batch -r -F -d 'requests a
 complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rule with the values it saw'
 complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
 complete -c nhictl -n '__nhictl_at 2 policy test' -F
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l new -r -F -d 'the policy to try'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l log -r -F -d 'logs, or folders; default: the home\'s own log'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l format -x -d 'their format; default: recognised'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l old -r -F -d 'compare with this one; default: the one in force'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l recorded -d 'compare with the decisions in the log'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l registry -r -F -d 'agents from this file'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l assume-registered -d 'take every agent as registered, and nothing else about it'
+complete -c nhictl -n '__nhictl_at 2 policy simulate' -l fail-on -x -a 'gained revoked' -d 'exit 1 if it occurs, 3 if it might'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F

@@ -56,9 +56,9 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
     with sqlite.guarded("read the log"):
         ident = tasks.find(house, wanted.task).id if wanted.task else None
         rows = list(log.lines(house.db, ident, below))
-        opener = _Opener(house)
+        opener = Opener(house)
         good, bad = _decode(iter(rows))
-        folded = own.fold(good, opener.content, _reimport)
+        folded = own.fold(good, opener.content, reimport)
     return _story(
         found, 0 if found.exit == 0 else found.exit, (len(good), 0, bad), folded.events, folded.unproven, wanted, []
     )
@@ -144,11 +144,12 @@ def _decode(rows: Iterator[tuple[int, bytes]]) -> tuple[list[tuple[int, dict[str
     return good, bad
 
 
-def _reimport(imp: str, data: bytes, run: str) -> list[Event]:
+def reimport(imp: str, data: bytes, run: str) -> list[Event]:
+    """Read the source of an imported record again."""
     return formats.read(imp, data, run=run, file=run).events
 
 
-class _Opener:
+class Opener:
     """Opens sealed content of the home's log, keys once a task."""
 
     def __init__(self, house: House) -> None:

@@ -55,6 +55,13 @@ class Tool:
         """Return arguments in normal form, the same flattened to dotted names, and the resource; raise
         `InvalidRequestError`.
         """
+        normals, flat = self.arguments(args)
+        return normals, flat, self._resource(flat, resource)
+
+    def arguments(
+        self, args: dict[str, Any], erased: frozenset[str] = frozenset()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return arguments in normal form, and flattened; `erased` names those that were given but cannot be seen."""
         normals: dict[str, Any] = {}
         order = self._order
         for name, value in args.items():
@@ -69,11 +76,19 @@ class Tool:
                 except Refused as e:
                     raise InvalidRequestError(f"args.{name}", str(e)) from e
         for name in self._required:
-            if name not in normals:
+            if name not in normals and name not in erased:
                 raise InvalidRequestError(f"args.{name}", "is missing")
         # An undeclared name of an open tool must never pass for a declared one, `a.b` for the field `b` of `a`.
-        flat = normals if not self._nested else _flatten({k: v for k, v in normals.items() if k in order})
-        return normals, flat, self._resource(flat, resource)
+        return normals, normals if not self._nested else _flatten({k: v for k, v in normals.items() if k in order})
+
+    @property
+    def derived_from(self) -> tuple[str, ...] | None:
+        """The arguments, by dotted name, that a derived resource is made of; None where nothing is derived."""
+        return None if self._template is None else tuple(self._template[1::2])
+
+    def resource_of(self, flat: dict[str, Any], given: str | None) -> str | None:
+        """Return the resource, given flattened arguments in normal form and the caller's word; raise `InvalidRequestError`."""
+        return self._resource(flat, given)
 
     def _resource(self, flat: dict[str, Any], given: str | None) -> str | None:
         if self.resource is None:
