@@ -11,7 +11,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
-        'policy') words='activate show check test simulate' ;;
+        'policy') words='activate show check test import simulate' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -61,8 +61,9 @@ _nhictl_options() { # all options of a verb
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --format --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy import') words='--from --id --open-unmapped --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy simulate') words='--new --log --format --old --recorded --registry --assume-registered --fail-on --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -140,7 +141,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
+        'policy check':--format) kind='is nhictl authzen' ;;
         'policy test':--min-coverage) kind=text ;;
+        'policy import':--from | 'policy import':--id) kind=text ;;
         'policy simulate':--new | 'policy simulate':--log | 'policy simulate':--old | 'policy simulate':--registry) kind=file ;;
         'policy simulate':--format) kind=text ;;
         'policy simulate':--fail-on) kind='is gained revoked' ;;
@@ -196,6 +199,7 @@ _nhictl_argument() { # what the argument of that number is
         'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
+        'policy import':0) kind=file ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;

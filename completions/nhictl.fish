@@ -91,6 +91,7 @@ complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in for
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy decides; never writes'
 complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against the decisions they should get'
+complete -c nhictl -n '__nhictl_at 2 policy' -a import -d 'make a catalogue of tools from what an MCP server lists'
 complete -c nhictl -n '__nhictl_at 2 policy' -a simulate -d 'say what a policy would have decided about a log'
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
@@ -293,9 +294,14 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l policy -r -F -d 'ask this 
 complete -c nhictl -n '__nhictl_at 2 policy check' -l registry -r -F -d 'agents from this file'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l request -r -F -d 'one request as JSON; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l batch -r -F -d 'requests as JSONL; - for stdin'
+complete -c nhictl -n '__nhictl_at 2 policy check' -l format -x -a 'nhictl authzen' -d 'shape of --request and --batch, and of answers'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rule with the values it saw'
 complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
 complete -c nhictl -n '__nhictl_at 2 policy test' -F
+complete -c nhictl -n '__nhictl_at 2 policy import' -l from -x -d 'what it comes from'
+complete -c nhictl -n '__nhictl_at 2 policy import' -l id -x -d 'the id of the document'
+complete -c nhictl -n '__nhictl_at 2 policy import' -l open-unmapped -d 'declare a tool `args: open` where its types cannot be said'
+complete -c nhictl -n '__nhictl_at 2 policy import' -F
 complete -c nhictl -n '__nhictl_at 2 policy simulate' -l new -r -F -d 'the policy to try'
 complete -c nhictl -n '__nhictl_at 2 policy simulate' -l log -r -F -d 'logs, or folders; default: the home\'s own log'
 complete -c nhictl -n '__nhictl_at 2 policy simulate' -l format -x -d 'their format; default: recognised'

@@ -66,7 +66,7 @@ def crm(ident: str) -> dict[str, Any]:
 
 OWN = {"ownerID": "bot@x.example"}
 READ = {"name": "file.read", "properties": {"path": "/a"}}
-PING = {"context": {"task.intent": "watch"}}
+PING: dict[str, Any] = {"context": {"task.intent": "watch"}}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,8 @@ def test_what_is_no_request_is_refused(empty_house: House, value: Any) -> None:
         ask(empty_house, value)
 
 
-YES, NO = {"context": {}}, {"context": {"ip": "6.6.6.6"}}
+YES: dict[str, Any] = {"context": {}}
+NO: dict[str, Any] = {"context": {"ip": "6.6.6.6"}}
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,18 @@ class InvalidRequestError(ValueError):
 
 class Tool:
     """A declared tool. `args` maps a name to its type and whether it is optional; `resource` is None, the kind the
-    caller names (`uri`, `path`, `string`), or a template over arguments such as `s3://{args.bucket}/{args.key}`.
+    caller names (`uri`, `path`, `string`), or a template over arguments such as `s3://{args.bucket}/{args.key}`; `digest` that
+    of the description it was declared from (`tool_digest`).
     """
 
-    __slots__ = ("_nested", "_order", "_required", "_template", "args", "name", "open", "resource")
+    __slots__ = ("_nested", "_order", "_required", "_template", "args", "digest", "name", "open", "resource")
 
     def __init__(
-        self, name: str, args: dict[str, tuple[ArgType, bool]], *, is_open: bool = False, resource: str | None = None
-    ) -> None:
+        self, name: str, args: dict[str, tuple[ArgType, bool]], *, is_open: bool = False, resource: str | None = None,
+        digest: str | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.digest = digest
         self.args = args
         self.open = is_open
         self.resource = resource
@@ -111,13 +114,14 @@ class Tool:
     def to_json(self) -> dict[str, Any]:
         """Return the canonical JSON form."""
         args = {name: [kind.to_json(), optional] for name, (kind, optional) in self.args.items()}
-        return {"args": args, "open": self.open, "resource": self.resource}
+        made = {"args": args, "open": self.open, "resource": self.resource}
+        return made if self.digest is None else {**made, "digest": self.digest}
 
     @classmethod
     def from_json(cls, name: str, form: dict[str, Any]) -> Tool:
         """Read `to_json` back."""
         args = {arg: (ArgType.from_json(kind), bool(optional)) for arg, (kind, optional) in form["args"].items()}
-        return cls(name, args, is_open=form["open"], resource=form["resource"])
+        return cls(name, args, is_open=form["open"], resource=form["resource"], digest=form.get("digest"))
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_tool"]
 
+_HEX = frozenset("0123456789abcdef")
 _RESOURCES = ("uri", "path", "string")
 
 
@@ -21,7 +22,7 @@ def parse_tool(name: str, node: Node) -> Tool:
     what = f"tool `{name}`"
     if isinstance(node.value, dict) and "cost" in node.value:
         raise node.key_error("cost", "`cost` is not supported yet")
-    fields = reading.entries(node, ("args", "resource"), what=what)
+    fields = reading.entries(node, ("args", "resource", "digest"), what=what)
     args: dict[str, tuple[ArgType, bool]] = {}
     is_open = False
     if "args" in fields:
@@ -30,7 +31,20 @@ def parse_tool(name: str, node: Node) -> Tool:
         else:
             args = _arguments(fields["args"], what=f"`args` of {what}")
     resource = _resource(fields["resource"], Tool(name, args)) if "resource" in fields else None
-    return Tool(name, args, is_open=is_open, resource=resource)
+    digest = _digest(fields["digest"]) if "digest" in fields else None
+    return Tool(name, args, is_open=is_open, resource=resource, digest=digest)
+
+
+def _digest(node: Node) -> str:
+    value = node.value
+    if (
+        not isinstance(value, str)
+        or len(value) != 71
+        or not value.startswith("sha256:")
+        or not _HEX.issuperset(value[7:])
+    ):
+        raise node.error("`digest` is `sha256:` and 64 lower-case hex digits")
+    return value
 
 
 def _arguments(node: Node, *, what: str) -> dict[str, tuple[ArgType, bool]]:
