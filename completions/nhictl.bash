@@ -11,7 +11,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
-        'policy') words='activate show check test import simulate' ;;
+        'policy') words='activate show check test export import simulate' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -63,6 +63,7 @@ _nhictl_options() { # all options of a verb
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --format --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy export') words='--to --policy --registry --part --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy import') words='--from --id --open-unmapped --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy simulate') words='--new --log --format --old --recorded --registry --assume-registered --fail-on --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -143,6 +144,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy check':--format) kind='is nhictl authzen' ;;
         'policy test':--min-coverage) kind=text ;;
+        'policy export':--to) kind='is cedar authzen' ;;
+        'policy export':--policy | 'policy export':--registry) kind=file ;;
+        'policy export':--part) kind='is policies schema entities' ;;
         'policy import':--from | 'policy import':--id) kind=text ;;
         'policy simulate':--new | 'policy simulate':--log | 'policy simulate':--old | 'policy simulate':--registry) kind=file ;;
         'policy simulate':--format) kind=text ;;

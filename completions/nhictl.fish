@@ -91,6 +91,7 @@ complete -c nhictl -n '__nhictl_at 2 policy' -a activate -d 'put a policy in for
 complete -c nhictl -n '__nhictl_at 2 policy' -a show -d 'show the policy in force'
 complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy decides; never writes'
 complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against the decisions they should get'
+complete -c nhictl -n '__nhictl_at 2 policy' -a export -d 'write a policy out for another engine'
 complete -c nhictl -n '__nhictl_at 2 policy' -a import -d 'make a catalogue of tools from what an MCP server lists'
 complete -c nhictl -n '__nhictl_at 2 policy' -a simulate -d 'say what a policy would have decided about a log'
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
@@ -298,6 +299,10 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l format -x -a 'nhictl authz
 complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rule with the values it saw'
 complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
 complete -c nhictl -n '__nhictl_at 2 policy test' -F
+complete -c nhictl -n '__nhictl_at 2 policy export' -l to -x -a 'cedar authzen' -d 'whose words to write it in'
+complete -c nhictl -n '__nhictl_at 2 policy export' -l policy -r -F -d 'this policy; default: the one in force'
+complete -c nhictl -n '__nhictl_at 2 policy export' -l registry -r -F -d 'agents from this file'
+complete -c nhictl -n '__nhictl_at 2 policy export' -l part -x -a 'policies schema entities' -d 'which part of a Cedar export to print'
 complete -c nhictl -n '__nhictl_at 2 policy import' -l from -x -d 'what it comes from'
 complete -c nhictl -n '__nhictl_at 2 policy import' -l id -x -d 'the id of the document'
 complete -c nhictl -n '__nhictl_at 2 policy import' -l open-unmapped -d 'declare a tool `args: open` where its types cannot be said'

@@ -99,6 +99,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
             "test": Verb("policy.test", "run requests against the decisions they should get"),
+            "export": Verb("policy.export", "write a policy out for another engine"),
             "import": Verb("policy.import_", "make a catalogue of tools from what an MCP server lists"),
             "simulate": Verb("policy.simulate", "say what a policy would have decided about a log"),
         },

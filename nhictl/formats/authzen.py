@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nhictl.core.policy.catalogue import Tool
+    from nhictl.core.policy.compiled import Policy
     from nhictl.core.policy.decide import Decision
+    from nhictl.core.policy.types import ArgType
 
 __all__ = [
     "MAX_EVALUATIONS",
@@ -29,6 +31,7 @@ __all__ = [
     "failed",
     "in_order",
     "resource_id",
+    "shapes",
 ]
 
 SEMANTICS: Final = ("execute_all", "deny_on_first_deny", "permit_on_first_permit")
@@ -155,3 +158,32 @@ def in_order(
         yield made
         if semantic == ("permit_on_first_permit" if made["decision"] else "deny_on_first_deny"):
             return
+
+
+def shapes(policy: Policy) -> list[dict[str, Any]]:
+    """For every tool an evaluation request in the standard's shape, with the type in the place of each value."""
+    made = []
+    for name, tool in policy.tools.items():
+        about = tool.args.get("resource")
+        fields = about[0].fields if about is not None else None
+        properties = {
+            arg: _shape(of, optional) for arg, (of, optional) in tool.args.items() if arg != "resource" or not fields
+        }
+        resource: dict[str, Any] = {"type": "string", "id": tool.resource or "string"}
+        if fields:
+            resource["properties"] = {
+                arg: _shape(of, optional) for arg, (of, optional) in fields.items() if arg not in {"id", "type"}
+            }
+        action: dict[str, Any] = {"name": name}
+        if properties:
+            action["properties"] = properties
+        made.append({"subject": {"type": "agent", "id": "string"}, "action": action, "resource": resource})
+    return made
+
+
+def _shape(of: ArgType, optional: bool) -> Any:
+    if of.fields is not None:
+        return {name: _shape(kind, skip) for name, (kind, skip) in of.fields.items()}
+    text = str(of.item or of)
+    made = f"{text}, optional" if optional else text
+    return [made] if of.item is not None else made
