@@ -84,6 +84,7 @@ class Simulated:
                     made = sources.interpret(source, sources.read(source), self.chosen)
                     self.taken += 1
                     yield source.name, made.events
+                    self.simulation.forget(source.run)
             except InputError as e:
                 self.refused.append(e)
 

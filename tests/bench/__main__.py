@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import custody, log, policy, processes, revoke, store
+from tests.bench import custody, log, policy, policy_peers, processes, revoke, simulate, store
 from tests.bench.measure import Row, table
 
 
@@ -31,6 +31,8 @@ def main() -> int:
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
+        rows += policy_peers.rows(max(5, rounds // 3))
+        rows += simulate.rows(rounds)
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0
 

@@ -26,6 +26,8 @@ __all__ = ["CLASSES", "Meter", "Row", "Side", "Simulation", "change_of", "record
 _ASKED: Final = frozenset({"tool.called", "token.used", "token.denied"})
 _ERROR: Final = Judgement("unknown", "invalid_request", [])
 
+_Place = tuple[str | None, str]
+
 
 class Meter(Protocol):
     """Counters of one side, run again over the log in its order: each call once, and only those that pass what is before."""
@@ -69,15 +71,15 @@ class Simulation:
         self.unregistered: set[str] = set()
         self._tasks: dict[str, dict[str, Any]] = {}
         self._tokens: dict[str, dict[str, Any]] = {}
-        self._blocked: dict[tuple[str | None, str], dict[str, Any]] = {}
+        self._blocked: dict[str | None, dict[str, dict[str, Any]]] = {}
 
     def batch(self, events: Iterable[Event]) -> Iterator[Row]:
         """A row for every call among events that stand together: one file, or a record at a time of a log of ours.
 
-        A cause may come after what it caused within a batch, and before it anywhere.
+        A cause may come after what it caused within a batch, and before it anywhere in its run.
         """
         found: list[Row | Event] = []
-        above: dict[tuple[str | None, str], tuple[str | None, str]] = {}
+        above: dict[_Place, _Place] = {}
         for event in events:
             if event.span is not None and event.parent is not None and event.parent != event.span:
                 above[(event.run, event.span)] = (event.run, event.parent)
@@ -85,37 +87,37 @@ class Simulation:
             found.append(row if row is not None else event)
             if row is not None and row.new == "deny" and event.span is not None:
                 cause = {"run": event.run, "n": event.n, "tool": event.tool, "span": event.span, **position(event)}
-                self._blocked.setdefault((event.run, event.span), cause)
-        clear: set[tuple[str | None, str]] = set()
+                self._blocked.setdefault(event.run, {}).setdefault(event.span, cause)
+        clear: set[_Place] = set()
         for one in found:
             event = one.event if isinstance(one, Row) else one
             above_it = self._cause(event, above, clear)
             if isinstance(one, Row):
                 yield one if above_it is None else one._replace(prevented_by=above_it)
 
-    def _cause(
-        self,
-        event: Event,
-        above: dict[tuple[str | None, str], tuple[str | None, str]],
-        clear: set[tuple[str | None, str]],
-    ) -> dict[str, Any] | None:
+    def forget(self, run: str | None) -> None:
+        """Let go of a run that is over: nothing that comes later has its cause in it."""
+        self._blocked.pop(run, None)
+
+    def _cause(self, event: Event, above: dict[_Place, _Place], clear: set[_Place]) -> dict[str, Any] | None:
         """The nearest denied call above an event; what lies below it is remembered as lying below, the rest as clear."""
-        if not self._blocked or event.parent is None:
+        blocked = self._blocked.get(event.run)
+        if blocked is None or event.parent is None:
             return None
-        at: tuple[str | None, str] | None = (event.run, event.parent)
-        seen: set[tuple[str | None, str]] = {(event.run, event.span)} if event.span is not None else set()
-        while at is not None and at not in self._blocked:
+        at: _Place | None = (event.run, event.parent)
+        seen: set[_Place] = {(event.run, event.span)} if event.span is not None else set()
+        while at is not None and at[1] not in blocked:
             if at in seen or at in clear:
                 at = None
                 break
             seen.add(at)
             at = above.get(at)
-        if at is None or (event.span is not None and at == (event.run, event.span)):
+        if at is None or at[1] == event.span:
             clear |= seen
             return None
-        cause = self._blocked[at]
-        for place in seen:
-            self._blocked.setdefault(place, cause)
+        cause = blocked[at[1]]
+        for _, span in seen:
+            blocked.setdefault(span, cause)
         return cause
 
     def _row(self, event: Event) -> Row | None:
@@ -195,9 +197,7 @@ class Simulation:
             }
             self._tasks[event.task] = {k: v for k, v in facts.items() if isinstance(v, str)}
         elif event.type in {"task.closed", "task.killed"} and event.task is not None:
-            gone = [key for key in self._blocked if key[0] == event.task]
-            for key in gone:
-                del self._blocked[key]
+            self.forget(event.task)
         elif event.type == "token.issued" and event.jti is not None and isinstance(ext.get("exp"), int):
             issued = instant_us(event.time)
             if issued is not None:
