@@ -2,8 +2,8 @@
 
 Nothing missing is made up: a call is allowed only if some permit certainly holds and every forbid certainly does not, so an
 answer may be `unknown` that cleverness could decide, never the other way about. Whatever a policy does not read cannot keep it
-from deciding: arguments that are gone count as valid ones, and where nothing is missing that the policy reads, the live engine
-decides (reference `policy.md` §3).
+from deciding: arguments that are gone count as valid ones, an agent of a call without a time as not expired, and where nothing
+is missing that the policy reads, the live engine decides (reference `policy.md` §3).
 """
 
 from __future__ import annotations
@@ -70,11 +70,8 @@ class Judge:
 
 
 def _standing(case: Case) -> tuple[str, ...]:
-    """What keeps it open whether the agent may act at all."""
-    if case.name is None and not case.assumed:
-        return ("agent.name",)
-    expires = case.agent is not None and case.agent.expires_us is not None and case.now_us is None
-    return ("time",) if expires else ()
+    """What keeps it open whether the agent may act at all; one that acted at no known time had not expired."""
+    return ("agent.name",) if case.name is None and not case.assumed else ()
 
 
 def _request(case: Case) -> Request:

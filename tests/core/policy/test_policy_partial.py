@@ -121,7 +121,7 @@ LOW = {"when": {"args.amount": {"lte": 50}}}
         ([{"when": {"args.memo": {"has": True}}}], {"args": None}, ("unknown", "indeterminate", ["R0"], ("args.memo",))),
         ([EITHER], {"args": PAY, "erased": MEMO}, ("allow", "permitted", ["R0"], ())),
         ([{}], {"args": PAY, "agent": make_agent(state="suspended")}, ("deny", "invalid_request", [], ())),
-        ([{}], {"args": PAY, "agent": make_agent(expires_us=5)}, ("unknown", "indeterminate", ["R0"], ("time",))),
+        ([{}], {"args": PAY, "agent": make_agent(expires_us=5)}, ("allow", "permitted", ["R0"], ())),
         ([{}], {"args": PAY, "agent": make_agent(expires_us=5), "now_us": 6}, ("deny", "invalid_request", [], ())),
         ([{}], {"args": PAY, "agent": None}, ("deny", "invalid_request", [], ())),
     ],
