@@ -198,7 +198,11 @@ class Simulation:
             self._tasks[event.task] = {k: v for k, v in facts.items() if isinstance(v, str)}
         elif event.type in {"task.closed", "task.killed"} and event.task is not None:
             self.forget(event.task)
-        elif event.type == "token.issued" and event.jti is not None and isinstance(ext.get("exp"), int):
+        elif (
+            event.type in {"token.issued", "token.delegated"}
+            and event.jti is not None
+            and isinstance(ext.get("exp"), int)
+        ):
             issued = instant_us(event.time)
             if issued is not None:
                 bound = {"token.bound": "jkt" in ext}
