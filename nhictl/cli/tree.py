@@ -103,8 +103,11 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "diff": Verb("policy.diff", "show exactly what a new policy newly allows and denies"),
             "who-can": Verb("policy.who_can", "show which agents may call a tool"),
             "what-can": Verb("policy.what_can", "show what an agent may call"),
+            "simulate": Verb("policy.simulate", "say what a policy would have decided about a log"),
             "propose": Verb("policy.propose", "propose a scope or rules from what logs show was done"),
             "unused": Verb("policy.unused", "show what a policy grants and no log used"),
+            "import": Verb("policy.import_", "make a catalogue of tools from what an MCP server lists"),
+            "export": Verb("policy.export", "write a policy out for another engine"),
         },
     ),
     "approval": Noun(

@@ -117,6 +117,11 @@ class Policy:
             found = self._tools[name] = Tool.from_json(name, self.form["tools"][name])
         return found
 
+    @property
+    def sensitivities(self) -> list[tuple[str, int]]:
+        """Prefixes of resources with their rank, the longest first: the first that covers a resource decides."""
+        return self._data
+
     def sensitivity_rank(self, resource: str) -> int:
         """Return the rank (0 public to 3 restricted) of a resource in normal form; an unlisted one counts as
         restricted.
