@@ -84,12 +84,12 @@ def parse_policy(files: Sequence[tuple[str, bytes]], places: Places | None = Non
         form |= {"nhictl_compiled_policy": GATED, "classes": classes, "guardrails": guardrails}
     if assertions:
         form["assertions"] = [assertions[text] for text in sorted(assertions)]
-    return Policy(form | _live(roots, tools, classes, form))
+    return Policy(form | _live(roots, tools, classes, form, places))
 
 
 def _live(
-    roots: list[Node], tools: dict[str, Tool], classes: dict[str, Any], form: dict[str, Any]
-) -> dict[str, Any]:  # fmt: skip
+    roots: list[Node], tools: dict[str, Tool], classes: dict[str, Any], form: dict[str, Any], places: Places | None
+) -> dict[str, Any]:
     """The parts that only the live path can keep: limits, costs, openers, approvers. None of them: nothing is added."""
     limits: dict[str, Any] = {}
     openers: list[dict[str, Any]] = []
@@ -104,6 +104,8 @@ def _live(
         for node in root.value["limits"].value if "limits" in root.value else ():
             if node.value["id"].value in rules:
                 raise node.value["id"].error(f"`{node.value['id'].value}` is the id of a rule")
+            if places is not None:
+                places.put("limit", node.value["id"].value, node)
     made: dict[str, Any] = {}
     if limits:
         made["limits"] = [limits[name] for name in sorted(limits)]
