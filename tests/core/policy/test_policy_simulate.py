@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pytest
@@ -164,9 +165,12 @@ class Twice:
     def __init__(self) -> None:
         self.used = 0
 
-    def admit(self, case: Case, judged: Judgement) -> Judgement:
+    def admit(self, cases: Sequence[Case], judged: Judgement, ref: Hashable) -> Judgement:
         self.used += 1
         return judged if self.used <= 2 else Judgement("deny", "limit_exceeded", ["L"])
+
+    def settle(self, ref: Hashable, *, executed: bool | None, bytes_out: int | None) -> None:
+        pass
 
 
 def test_counters_run_again_in_the_order_of_the_log_on_each_side_by_itself() -> None:
