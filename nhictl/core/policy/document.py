@@ -20,6 +20,7 @@ from nhictl.core.policy.document_tools import parse_tool
 from nhictl.core.policy.resource import normal_prefix
 from nhictl.core.policy.time_window import zone
 from nhictl.core.policy.types import SENSITIVITY
+from nhictl.core.policy.yaml_events import uncollected
 from nhictl.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def parse_policy(files: Sequence[tuple[str, bytes]], places: Places | None = Non
 
     `places`, if given, notes where each part stands.
     """
+    return uncollected(_parse, files, places)
+
+
+def _parse(files: Sequence[tuple[str, bytes]], places: Places | None) -> Policy:
     if not files:
         raise InputError("no policy file")
     roots = [_root(file, data) for file, data in files]

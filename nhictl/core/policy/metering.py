@@ -31,7 +31,7 @@ _ANYBODY, _NOBODY_KNOWS, _UNTIMED = "*", "?", "~"
 
 
 class _Seen(NamedTuple):
-    """One limit before one call: whether it certainly counts it, for whom (None: not known), what it costs at least and most."""
+    """One limit before one call: whether it certainly counts it, for whom (None: not known), and what it costs."""
 
     limit: Limit
     certain: bool

@@ -53,14 +53,14 @@ class Comparison:
     @property
     def gains(self) -> bool | None:
         """Whether something is newly allowed; None where that is undecided."""
-        if self.gained or any(one.gains for one in (*self.limits, *self.people)):
+        if self.gained or any(one.gains for one in self.limits) or any(one.gains for one in self.people):
             return True
         return None if self.undecided else False
 
     @property
     def loses(self) -> bool | None:
         """Whether something is newly denied; None where that is undecided."""
-        if self.lost or any(one.loses for one in (*self.limits, *self.people)):
+        if self.lost or any(one.loses for one in self.limits) or any(one.loses for one in self.people):
             return True
         return None if self.undecided else False
 
