@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
-from nhictl.core.policy.compiled import FORMAT, GATED, LIVE, Policy
+from nhictl.core.policy.compiled import DRIFTING, FORMAT, GATED, LIVE, Policy
 from nhictl.core.policy.document_assertions import parse_assertions
 from nhictl.core.policy.document_gates import parse_classes, parse_guardrails
 from nhictl.core.policy.document_limits import parse_limits
@@ -120,6 +120,8 @@ def _live(
         made["approvers"] = approvers
     if made or any(tool.cost is not None for tool in tools.values()):
         made["nhictl_compiled_policy"] = LIVE
+    if "assertions" in form or any(tool.digest is not None for tool in tools.values()):
+        made["nhictl_compiled_policy"] = DRIFTING
     return made
 
 
