@@ -34,7 +34,9 @@ def explain(house: House, name: str, token: bytes | None, at_us: int | None = No
     shown = case.shown()
     return {
         **body,
-        "would": "exchange" if all(check["ok"] for check in checks) and any(c["ok"] for c in opened or checks) else "refuse",
+        "would": "exchange"
+        if all(check["ok"] for check in checks) and any(c["ok"] for c in opened or checks)
+        else "refuse",
         "verified": case.signed,
         "checks": [*checks, *opened],
         "claims": [one.to_json() for one in match.rows(case.trust, case.claims)],

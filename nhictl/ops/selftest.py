@@ -38,7 +38,11 @@ POLICY: Final = {
     },
     "classes": {"money": {"tools": ["pay"], "impact": "high", "requires": "approval"}},
     "rules": [
-        {"id": "P", "effect": "permit", "match": {"agents": ["bot"], "tools": ["read", "purge", "pay", "count", "spend", "described"]}},
+        {
+            "id": "P",
+            "effect": "permit",
+            "match": {"agents": ["bot"], "tools": ["read", "purge", "pay", "count", "spend", "described"]},
+        },
         {"id": "F", "effect": "forbid", "match": {"tools": ["purge"]}},
     ],
     "limits": [
@@ -120,14 +124,18 @@ def _calls(house: House) -> Iterator[Check]:
     yield from _limits(house, _issue(house, _task(house)))
     yield from _drift(house, token)
     yield Check("call", "an approval by a key of nobody's", "approver_unknown", _approved(house, token))
-    yield Check("call", "a call after that", "approval_required", _verify(house, token, "pay", {"amount": 2}, live=True))
+    yield Check(
+        "call", "a call after that", "approval_required", _verify(house, token, "pay", {"amount": 2}, live=True)
+    )
 
 
 def _limits(house: House, token: str) -> Iterator[Check]:
     """What is used up stays used up, and money is counted to the cent."""
     yield Check("call", "control: the one call of a limit", "valid", _verify(house, token, "count", {}, live=True))
     yield Check("call", "a call beyond a limit", "limit_exceeded", _verify(house, token, "count", {}, live=True))
-    yield Check("call", "control: money within a limit", "valid", _verify(house, token, "spend", {"amount": 9.99}, live=True))
+    yield Check(
+        "call", "control: money within a limit", "valid", _verify(house, token, "spend", {"amount": 9.99}, live=True)
+    )
     over = _verify(house, token, "spend", {"amount": 0.02}, live=True)
     yield Check("call", "money beyond a limit", "limit_exceeded", over)
     yield Check("call", "a negative cost", "invalid_request", _verify(house, token, "spend", {"amount": -5}, live=True))
