@@ -6,6 +6,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nhictl.core.policy.analysis.compare import Comparison, compare
 from nhictl.core.policy.analysis.lint.findings import Finding
@@ -14,8 +16,14 @@ from nhictl.core.policy.analysis.openings import who_can
 from nhictl.core.policy.analysis.sets import outcome
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.decide import decide
+from nhictl.core.policy.document import parse_policy
+from nhictl.core.policy.limits import Counter, Used
 from nhictl.core.policy.request import Request
-from tests.core.policy.policy_help import CATALOGUE, MONDAY_NOON_US, make_agent, make_policy
+from tests.core.policy.analysis_help import Rules, some_calls
+from tests.core.policy.analysis_help import policy as vocabulary
+from tests.core.policy.policy_help import CATALOGUE, MONDAY_NOON_US, document, make_agent, make_policy
+from tests.core.policy.test_policy_compare import check
+from tests.core.policy.test_policy_properties import rule_lists
 
 PAY: dict[str, Any] = {"match": {"tools": ["pay.send"]}}
 COST = {"amount": "args.amount", "currency": "args.currency"}
@@ -161,3 +169,47 @@ def test_a_policy_read_back_from_its_compiled_form_is_the_same_policy() -> None:
         assert compared(again, policy).verdict == compared(policy, again).verdict == "equivalent"
         wider = limited(SPEND, CALLS, **GATE, rules=[{}, {**PAY, "when": {"args.payee.name": {"eq": "x"}}}])
         assert compared(again, wider).undecided == {}
+
+
+class Spent:
+    """Counters that all stand at the same."""
+
+    def __init__(self, used: Used) -> None:
+        self._used = used
+
+    def used(self, counter: Counter, since_us: int | None) -> Used:
+        return self._used
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(rule_lists, rule_lists, st.integers(0, 3), st.integers(0, 3), st.integers(0, 1 << 30))
+def test_one_more_limit_never_gains_and_one_less_never_loses(
+    rules: Rules, more: Rules, most: int, used: int, seed: int
+) -> None:
+    """In the evaluator whatever was used, and in the comparison, where a limit of nothing has exact regions."""
+    like = {key: more[0][key] for key in ("match", "when") if key in more[0]}
+    free, held = vocabulary(rules), vocabulary(rules, limits=[{"id": "L", "per": "all", "calls": most, **like}])
+    asked = some_calls(seed, 30)
+    for agent, request in asked:
+        made = decide(held, agent, request, counters=Spent(Used(used, 0, 0)))
+        assert not made.allowed or decide(free, agent, request).allowed
+        assert made.reason != "limit_exceeded" or used + 1 > most
+    found = check(free, held, asked)
+    assert not found.gained
+    assert found.gains in (False, None)
+    assert found.loses
+    back = check(held, free, asked)
+    assert not back.lost
+    assert (back.gains, back.loses) in ((True, False), (True, None))
+    if most:
+        assert not found.lost
+
+
+def test_the_order_of_limits_and_files_changes_no_comparison() -> None:
+    one, other = limited(SPEND, CALLS), limited(CALLS, SPEND)
+    assert one.digest == other.digest
+    split = parse_policy([
+        ("a", document(tools=TOOLS, limits=[CALLS])),
+        ("b", document(rules=[{"id": "R0", "effect": "permit"}], limits=[SPEND])),
+    ])  # fmt: skip
+    assert compared(one, split).verdict == "equivalent"
