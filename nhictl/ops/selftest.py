@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from nhictl.core.token import b64, jws
 from nhictl.errors import UnsafeError
 from nhictl.ops.house import House
+from nhictl.ops.selftest_calls import COUNTED, POLICY, approved_by_nobody
 from nhictl.ops.selftest_tokens import FORGERIES, GARBLED, forge, symmetric
 from nhictl.ops.token_facts import Question
 from nhictl.store import agents as agent_table
@@ -23,34 +24,6 @@ from nhictl.store import log, sqlite
 
 AUDIENCE: Final = "https://selftest.example/api"
 DOMAIN: Final = "selftest.example"
-DESCRIBED: Final = "sha256:" + "0" * 64
-BOSS: Final = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
-"""A public key of which nobody here has the private half (RFC 8037, appendix A.2)."""
-POLICY: Final = {
-    "nhictl_policy": 1,
-    "tools": {
-        "read": {"args": {"limit": "integer"}},
-        "purge": {"args": {}},
-        "pay": {"args": {"amount": "number"}},
-        "count": {"args": {}},
-        "spend": {"args": {"amount": "number"}, "cost": {"amount": "args.amount", "currency": "EUR"}},
-        "described": {"args": {}, "digest": DESCRIBED},
-    },
-    "classes": {"money": {"tools": ["pay"], "impact": "high", "requires": "approval"}},
-    "rules": [
-        {
-            "id": "P",
-            "effect": "permit",
-            "match": {"agents": ["bot"], "tools": ["read", "purge", "pay", "count", "spend", "described"]},
-        },
-        {"id": "F", "effect": "forbid", "match": {"tools": ["purge"]}},
-    ],
-    "limits": [
-        {"id": "L", "match": {"tools": ["count"]}, "per": "task", "calls": 1},
-        {"id": "S", "match": {"tools": ["spend"]}, "per": "task", "spend": {"unit": "EUR", "max": 10}},
-    ],
-    "approvers": [{"name": "boss", "key": BOSS, "classes": ["money"]}],
-}
 
 
 class Check(NamedTuple):
@@ -121,52 +94,14 @@ def _calls(house: House) -> Iterator[Check]:
     for name, expected, tool, args in asked:
         yield Check("call", name, expected, _verify(house, token, tool, args))
         yield Check("call", f"{name}, live", expected, _verify(house, token, tool, args, live=True))
-    yield from _limits(house, _issue(house, _task(house)))
-    yield from _drift(house, token)
-    yield Check("call", "an approval by a key of nobody's", "approver_unknown", _approved(house, token))
+    fresh = _issue(house, _task(house))
+    for name, expected, tool, args, context in COUNTED:
+        yield Check("call", name, expected, _verify(house, fresh, tool, args, context, live=True))
     yield Check(
-        "call", "a call after that", "approval_required", _verify(house, token, "pay", {"amount": 2}, live=True)
+        "call", "an approval by a key of nobody's", "approver_unknown", approved_by_nobody(house, token, AUDIENCE)
     )
-
-
-def _limits(house: House, token: str) -> Iterator[Check]:
-    """What is used up stays used up, and money is counted to the cent."""
-    yield Check("call", "control: the one call of a limit", "valid", _verify(house, token, "count", {}, live=True))
-    yield Check("call", "a call beyond a limit", "limit_exceeded", _verify(house, token, "count", {}, live=True))
-    yield Check(
-        "call", "control: money within a limit", "valid", _verify(house, token, "spend", {"amount": 9.99}, live=True)
-    )
-    over = _verify(house, token, "spend", {"amount": 0.02}, live=True)
-    yield Check("call", "money beyond a limit", "limit_exceeded", over)
-    yield Check("call", "a negative cost", "invalid_request", _verify(house, token, "spend", {"amount": -5}, live=True))
-
-
-def _drift(house: House, token: str) -> Iterator[Check]:
-    """A tool that is described otherwise than when it was declared is not called."""
-    for name, expected, digest in (
-        ("control: a tool as it was declared", "valid", DESCRIBED),
-        ("a tool whose description changed", "tool_drift", "sha256:" + "1" * 64),
-    ):
-        yield Check("call", name, expected, _verify(house, token, "described", {}, {"tool.digest": digest}, live=True))
-
-
-def _approved(house: House, token: str) -> str:
-    """What becomes of an approval that a stranger's key signs."""
-    from nhictl.core.identity import approver_key
-    from nhictl.errors import RefusedError
-    from nhictl.ops import decide_approval
-    from nhictl.ops.verify_token import consume
-
-    verdict = consume(house, Question(token.encode(), AUDIENCE, "pay", {"amount": 2}))[0]
-    request = (verdict.decision or {})["access_request"]["id"]
-    stranger = jws.private_from_bytes(jws.new_private(house.random(40)))
-    try:
-        decide_approval.grant(
-            house, decide_approval.show(house, request), lambda text: approver_key.sign(stranger, text).encode()
-        )
-    except RefusedError as e:
-        return e.code
-    return "granted"
+    after = _verify(house, token, "pay", {"amount": 2}, live=True)
+    yield Check("call", "a call after that", "approval_required", after)
 
 
 def _states(house: House) -> Iterator[Check]:

@@ -10,7 +10,8 @@ from nhictl.core.ledger import record
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.registry import Agent, Registry, parse_agents
-from nhictl.core.policy.simulate import CLASSES, Row, Side, Simulation
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import CLASSES, Row, Simulation
 from nhictl.core.replay import own
 from nhictl.core.replay.event import Event
 from nhictl.errors import InputError

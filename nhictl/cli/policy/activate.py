@@ -9,11 +9,11 @@ import typer
 
 from nhictl.cli.approver_options import Key, KeyPassphrase, signer
 from nhictl.cli.main import Reply
-from nhictl.cli.session import read_input, session
+from nhictl.cli.policy.inputs import read_files
+from nhictl.cli.session import session
 from nhictl.ops.activate_policy import Change
 from nhictl.render import Result
 
-MAX_FILE = 10_000_000
 REFUSED = 5
 
 
@@ -34,7 +34,7 @@ def command(
     Example: nhictl policy activate samples/payments.policy.yaml
     """
     sign = signer(key, key_passphrase_file)
-    change = Change(session().house(), [(name, read_input(name, MAX_FILE)) for name in files])
+    change = Change(session().house(), read_files(files))
     if change.diff is not None and change.gains and not accept_gained:
         return Reply(
             Result("nhictl.policy_diff/v1", {**change.diff, "activated": False}, text=_refused(change.diff)), REFUSED

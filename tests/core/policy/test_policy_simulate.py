@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from nhictl.core.policy.change import change_of
 from nhictl.core.policy.partial import Case, Judgement
 from nhictl.core.policy.registry import Agent
-from nhictl.core.policy.simulate import CLASSES, Row, Side, Simulation, change_of
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import CLASSES, Row, Simulation
 from nhictl.core.replay.event import Event
 from tests.core.policy.policy_help import make_agent, make_policy
 

@@ -13,7 +13,8 @@ from nhictl.core.policy.counters import Result, Tally
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.registry import Agent
 from nhictl.core.policy.request import Request
-from nhictl.core.policy.simulate import Row, Side, Simulation
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import Row, Simulation
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.select import instant_us
 from tests.core.policy.policy_help import CATALOGUE, make_agent, make_policy
@@ -31,7 +32,7 @@ def limited(*limits: dict[str, Any], rules: Any = None, **more: Any) -> Policy:
     return make_policy([{}] if rules is None else rules, tools=TOOLS, limits=list(limits), **more)
 
 
-def call(amount: Any = 10, *, at: str | None = "12:00", tool: str = "pay.send", args: Any = (), **more: Any) -> Event:
+def call(amount: Any = 10, *, at: Any = "12:00", tool: Any = "pay.send", args: Any = (), **more: Any) -> Event:
     given = {"run": "r", "agent": "bot", "n": 0, "outcome": "ok", **more}
     given["time"] = None if at is None else f"2026-06-01T{at}:00Z"
     if args == ():
@@ -129,8 +130,8 @@ def test_our_own_records_settle_when_their_result_comes_and_know_their_bytes() -
 
 
 def test_a_check_and_the_call_it_was_for_are_one_act() -> None:
-    used = {"type": "token.used", "n": None, "task": "T", "jti": "J", "evidence": "recorded"}
-    claim = {"task": "T", "jti": "J", "evidence": "claimed"}
+    used: dict[str, Any] = {"type": "token.used", "n": None, "task": "T", "jti": "J", "evidence": "recorded"}
+    claim: dict[str, Any] = {"task": "T", "jti": "J", "evidence": "claimed"}
     once = limited({**TWO, "calls": 1})
     rows = run(once, [call(seq=1, **used), call(seq=2, **claim), call(seq=3, **claim), call(seq=4, **used)])
     assert [row.new for row in rows] == ["allow", "allow", "deny", "deny"]
@@ -148,7 +149,7 @@ def test_an_approval_that_was_used_opens_its_class_again_and_no_other() -> None:
     gate = {"classes": {"money": {"tools": ["pay.send"], "impact": "high", "requires": "approval"}}}
     policy = make_policy([{}], tools=TOOLS, **gate)
     asked = call(type="approval.requested", args=None, task="T", seq=1, ext={"request": "A-1", "classes": ["money"]})
-    own = {"task": "T", "type": "token.used", "n": None}
+    own: dict[str, Any] = {"task": "T", "type": "token.used", "n": None}
     with_it = call(seq=2, **own, ext={"approvals": ["A-1"]})
     rows = run(policy, [asked, with_it, call(seq=3, **own), call(seq=4, **own, ext={"approvals": ["A-9"]})])
     assert [(row.new, row.reason) for row in rows] == [
@@ -197,7 +198,7 @@ def test_with_all_facts_it_is_the_live_engine_with_a_tally() -> None:
         assert [row.new == "allow" for row in run(policy, whole)] == expected
         gaps = [
             call(amount, at=None if r.random() < 0.2 else at, agent=agent, run=run_, outcome=o,
-                 **({"args": None} if r.random() < 0.2 else {}))
+                 args=None if r.random() < 0.2 else ())
             for at, amount, agent, run_, o in full
         ]  # fmt: skip
         for row, allowed in zip(run(policy, gaps), expected, strict=True):

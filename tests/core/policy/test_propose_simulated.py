@@ -12,7 +12,8 @@ from nhictl.core.policy.box_file import parse_scope_file
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.propose.collect import collect
 from nhictl.core.policy.propose.proposal import Proposal
-from nhictl.core.policy.simulate import Side, Simulation
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import Simulation
 from nhictl.core.replay.event import Event
 from nhictl.ops import sources
 from tests.core.policy import propose_help as ph
