@@ -303,6 +303,8 @@ complete -c nhictl -n '__nhictl_at 2 key custody' -l new-passphrase-file -r -F -
 complete -c nhictl -n '__nhictl_at 2 key custody' -l new-key -d 'make a new key and seal everything under it'
 complete -c nhictl -n '__nhictl_at 2 key custody' -l erase-old -d 'have the old helper or keyring erase its secret; backups need it'
 complete -c nhictl -n '__nhictl_at 2 policy activate' -l accept-gained -d 'also if something is allowed that was not before'
+complete -c nhictl -n '__nhictl_at 2 policy activate' -l key -r -F -d 'sign with this private key: OpenSSH or PEM, Ed25519 or P-256'
+complete -c nhictl -n '__nhictl_at 2 policy activate' -l key-passphrase-file -r -F -d 'where the key\'s passphrase is; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 policy activate' -F
 complete -c nhictl -n '__nhictl_at 2 policy show' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
 complete -c nhictl -n '__nhictl_at 2 policy check' -l agent -x -d 'who calls'
@@ -323,7 +325,7 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rul
 complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
 complete -c nhictl -n '__nhictl_at 2 policy test' -F
 complete -c nhictl -n '__nhictl_at 2 policy lint' -l registry -r -F -d 'only agents of this file'
-complete -c nhictl -n '__nhictl_at 2 policy lint' -l obligation -x -d 'one that can be performed; again for more; others are errors'
+complete -c nhictl -n '__nhictl_at 2 policy lint' -l supported -x -d 'obligations you can perform, `none` for none; default: all'
 complete -c nhictl -n '__nhictl_at 2 policy lint' -l strict -d 'exit 1 on warnings as well'
 complete -c nhictl -n '__nhictl_at 2 policy lint' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
 complete -c nhictl -n '__nhictl_at 2 policy lint' -F

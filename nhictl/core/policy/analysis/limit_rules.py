@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nhictl.core.policy.cost import read_amount
 from nhictl.core.policy.plan import Rule
+from nhictl.core.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,9 +124,9 @@ def _costs(policy: Policy, form: dict[str, Any]) -> list[Any]:
 
 
 def _said(form: dict[str, Any]) -> str:
-    """A limit in a few words: `20 calls, 2000 EUR per task in 3600 s`."""
+    """A limit in a few words: `20 calls, 2000 EUR per task in 1h`."""
     said = [f"{form['calls']} calls"] if form["calls"] is not None else []
     said += [f"{form['spend']['max']} {form['spend']['unit']}"] if form["spend"] is not None else []
     said += [f"{form['bytes_out']} bytes out"] if form["bytes_out"] is not None else []
     each = " in all" if form["per"] == "all" else f" per {form['per']}"
-    return ", ".join(said) + each + (f" in {form['window_s']} s" if form["window_s"] is not None else "")
+    return ", ".join(said) + each + (f" in {duration(form['window_s'])}" if form["window_s"] is not None else "")
