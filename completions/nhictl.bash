@@ -10,7 +10,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
-        'key') words='list prepare activate taint revoke custody' ;;
+        'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
@@ -59,6 +59,7 @@ _nhictl_options() { # all options of a verb
         'key activate') words='--now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key taint') words='--reason --now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key rotate') words='--log --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;

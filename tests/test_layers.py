@@ -36,8 +36,7 @@ CORNERS = {
         "core/identity/x509_svid.py",
         "core/ledger/checkpoint.py",
         "store/keys.py",
-        "ops/turn.py",  # loads the log key before the lock
-        "ops/init.py",
+        "ops/turn.py",  # makes the log key, and loads it before the lock
         "core/identity/own_key.py",
     ),
     "jwt": (),

@@ -89,6 +89,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "activate": Verb("key.activate", "let a prepared key sign"),
             "taint": Verb("key.taint", "say that a key is not to be relied on; names its live tokens"),
             "revoke": Verb("key.revoke", "end a tainted key and every token it signed"),
+            "rotate": Verb("key.rotate", "let a new key sign the log; the old one names it and is destroyed"),
             "custody": Verb("key.custody", "show who keeps the key of the keys, or change it"),
         },
     ),

@@ -93,12 +93,18 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey, public: bytes) -> str:
 
 
 def parse(note: str) -> Checkpoint:
-    """Return what a note says, unverified; raise NoteError unless it has exactly our shape."""
+    """Return what a note says, unverified; raise NoteError unless it has exactly our shape.
+
+    The log's signature comes first; those of witnesses may follow it, each by another name.
+    """
     if len(note) > _MAX_NOTE:
         raise NoteError("note too long")
     lines = note.split("\n")
-    if len(lines) != 6 or lines[3] or lines[5] or not lines[4].startswith("— "):
-        raise NoteError("not a signed note of three lines and one signature")
+    if len(lines) < 6 or lines[3] or lines[-1] or not all(line.startswith("— ") for line in lines[4:-1]):
+        raise NoteError("not a signed note of three lines and a signature")
+    names = [line[2:].partition(" ")[0] for line in lines[4:-1]]
+    if len(set(names)) < len(names):
+        raise NoteError("signed twice by one name")
     if not lines[0].startswith(_ORIGIN):
         raise NoteError("origin is not that of a log of ours")
     return parse_head(lines[0].removeprefix(_ORIGIN), lines[1], lines[2])
@@ -117,6 +123,28 @@ def parse_head(chain: str, size: str, root: str) -> Checkpoint:
     if len(raw) != 32:
         raise NoteError("root is not 32 bytes")
     return Checkpoint(chain, int(size), raw)
+
+
+def hand_over(chain: str, seq: int, prev: str, old: bytes, new: bytes) -> bytes:
+    """What the old log key signs to name the new one, in record `seq` after the record whose hash is `prev` (hex)."""
+    keys = "".join(f"{base64.b64encode(key).decode()}\n" for key in (old, new))
+    return f"nhictl-log-key/v1\n{chain}\n{seq}\n{prev}\n{keys}".encode()
+
+
+def sign_raw(message: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Ed25519 over a message that can be taken for no checkpoint: those begin with the log's name."""
+    if message.startswith(_ORIGIN.encode()):
+        raise ValueError("checkpoints are signed by `sign`")
+    return key.sign(message)
+
+
+def signed_raw(message: bytes, signature: bytes, public: bytes) -> bool:
+    """Whether `signature` is Ed25519 by `public` over these very bytes."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def signed_by(note: str, public: bytes) -> bool:
