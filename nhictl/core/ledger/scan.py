@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from itertools import count
-from struct import iter_unpack
 from typing import Final, NamedTuple
 
 from nhictl.core.ledger import record
 from nhictl.core.ledger.log_keys import ROTATED, TYPE_AT, LogKeys
-from nhictl.core.ledger.merkle import CompactRange
+from nhictl.core.ledger.merkle import BatchTree
 
 _BEFORE: Final = b',"prev":"'
 _AFTER: Final = b'"}'
@@ -38,15 +36,16 @@ class Scan(NamedTuple):
 
 
 def scan(
-    batches: Iterable[Sequence[bytes]], marks: Iterable[int] = (), leaves: Callable[[bytes], object] | None = None
-) -> Scan:
+    batches: Iterable[Sequence[bytes]], marks: Iterable[int] = (), leaves: Callable[[bytes], object] | None = None,
+    tree: BatchTree | None = None,
+) -> Scan:  # fmt: skip
     """Walk lines (without line feeds) until one does not link to the one before; note the root at each size in `marks`.
 
     `leaves` is given the leaf hashes of every batch, 32 bytes each, for who has to ask about sizes afterwards
-    (`roots_of`). Memory is that of one batch. Raises nothing for bad input: the position of the first line that does not
-    link is `broken_at`.
+    (`roots_of`); `tree` is one that picks out what proofs are made of. Memory is that of one batch. Raises nothing for bad
+    input: the position of the first line that does not link is `broken_at`.
     """
-    walk, roots = _Walk(leaves), {}
+    walk, roots = _Walk(leaves, tree or BatchTree()), {}
     wanted = sorted({mark for mark in marks if mark >= 0}, reverse=True)
     for batch in batches:
         start = 0
@@ -69,7 +68,7 @@ def scan(
 
 def roots_of(blocks: Iterable[bytes], marks: Iterable[int]) -> dict[int, bytes]:
     """The roots at the sizes in `marks`, from what `leaves` was given, in blocks of whole hashes."""
-    roots, tree, size = {}, _Tree(), 0
+    roots, tree, size = {}, BatchTree(), 0
     wanted = sorted({mark for mark in marks if mark >= 0}, reverse=True)
     for block in blocks:
         start = 0
@@ -85,42 +84,15 @@ def roots_of(blocks: Iterable[bytes], marks: Iterable[int]) -> dict[int, bytes]:
     return roots
 
 
-class _Tree:
-    """A growing tree, one pending hash a level (or none): a compact range that grows by many leaves at a time."""
-
-    __slots__ = ("pending",)
-
-    def __init__(self) -> None:
-        self.pending: list[bytes] = []
-
-    def grow(self, joined: bytes) -> None:
-        """Add leaf hashes, concatenated."""
-        for level in count():
-            if not joined:
-                return
-            if level == len(self.pending):
-                self.pending.append(b"")
-            if self.pending[level]:
-                joined = self.pending[level] + joined
-            even = len(joined) & ~63
-            self.pending[level] = joined[even:]
-            joined = b"".join([sha256(b"\1" + pair).digest() for (pair,) in iter_unpack("64s", joined[:even])])
-
-    def root(self) -> bytes:
-        hashes = [each for each in reversed(self.pending) if each]
-        size = sum(1 << level for level, each in enumerate(self.pending) if each)
-        return CompactRange(size, hashes).root()
-
-
 class _Walk:
     """The state of one pass: what `take` leaves is where the next batch goes on."""
 
     __slots__ = ("_leaves", "broken", "genesis", "keys", "last", "prev", "root", "size", "tree")
 
-    def __init__(self, leaves: Callable[[bytes], object] | None) -> None:
+    def __init__(self, leaves: Callable[[bytes], object] | None, tree: BatchTree) -> None:
         self._leaves = leaves
         self.size = 0
-        self.tree = _Tree()
+        self.tree = tree
         self.root = self.tree.root
         self.keys = LogKeys()
         self.prev = record.GENESIS_PREV
