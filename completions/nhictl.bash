@@ -12,7 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test' ;;
-        'audit') words='verify checkpoint export import replay' ;;
+        'audit') words='verify checkpoint prove witness export import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -65,6 +65,8 @@ _nhictl_options() { # all options of a verb
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -142,6 +144,10 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
+        'audit prove':--seq | 'audit prove':--old | 'audit prove':--size) kind=text ;;
+        'audit witness':--state) kind=directory ;;
+        'audit witness':--keys) kind=file ;;
+        'audit witness':--name) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;
         'audit replay':--format) kind='is nhictl agentdojo' ;;
@@ -194,6 +200,7 @@ _nhictl_argument() { # what the argument of that number is
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;
+        'audit witness':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
         'crypto jws-verify':0) kind=file ;;

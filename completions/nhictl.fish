@@ -94,6 +94,8 @@ complete -c nhictl -n '__nhictl_at 2 policy' -a check -d 'ask what a policy deci
 complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against the decisions they should get'
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
+complete -c nhictl -n '__nhictl_at 2 audit' -a prove -d 'prove one record, or that the log only grew'
+complete -c nhictl -n '__nhictl_at 2 audit' -a witness -d 'remember a log\'s checkpoints elsewhere and cosign them'
 complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byte for byte'
 complete -c nhictl -n '__nhictl_at 2 audit' -a import -d 'take other systems\' logs in as evidence'
 complete -c nhictl -n '__nhictl_at 2 audit' -a replay -d 'reconstruct what an agent did'
@@ -300,6 +302,13 @@ complete -c nhictl -n '__nhictl_at 2 policy test' -F
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F
+complete -c nhictl -n '__nhictl_at 2 audit prove' -l seq -x -d 'that record N is in the log'
+complete -c nhictl -n '__nhictl_at 2 audit prove' -l old -x -d 'that the log only grew since it had SIZE records'
+complete -c nhictl -n '__nhictl_at 2 audit prove' -l size -x -d 'up to this checkpoint; default: the newest'
+complete -c nhictl -n '__nhictl_at 2 audit witness' -l state -x -a '(__fish_complete_directories)' -d 'what this witness remembers, and its key'
+complete -c nhictl -n '__nhictl_at 2 audit witness' -l keys -r -F -d 'log keys you trust, one a line'
+complete -c nhictl -n '__nhictl_at 2 audit witness' -l name -x -d 'what a new witness is called, such as example.org/w1'
+complete -c nhictl -n '__nhictl_at 2 audit witness' -F
 complete -c nhictl -n '__nhictl_at 2 audit export' -l to -x -a 'native' -d 'native: the stored lines and their checkpoints'
 complete -c nhictl -n '__nhictl_at 2 audit import' -l format -x -a 'agentdojo' -d 'agentdojo; default: recognised'
 complete -c nhictl -n '__nhictl_at 2 audit import' -F

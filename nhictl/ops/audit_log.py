@@ -54,7 +54,7 @@ def verify_home(
             head = log.head(db)
             note = log.newest_note(db)
             marks = {a.size for a in (*anchors, *mark)} | ({head.size} if head else set())
-            done = ledger.scan(_contiguous(log.lines(db)), marks)
+            done = ledger.scan(contiguous(log.lines(db)), marks)
             notes = [note] if note else []
             pinned = keys if keys is not None else public_keys(house)
             kept = ledger.Head(head.size, head.prev, head.subtrees) if head else ledger.Head(0, GENESIS_PREV, b"")
@@ -68,7 +68,7 @@ def verify_home(
                 return put_back
             if found.exit == 1 and found.first_bad_seq is not None:
                 every = dict(log.notes(db))  # only now: where does it go wrong?
-                done = ledger.scan(_contiguous(log.lines(db)), [*every, *marks])
+                done = ledger.scan(contiguous(log.lines(db)), [*every, *marks])
                 notes = [every[size] for size in sorted(every)]
                 found = judged()
             return found
@@ -87,7 +87,7 @@ def _mark(house: House) -> list[ledger.Anchor]:
     return []
 
 
-def _contiguous(rows: Iterable[tuple[int, bytes]]) -> Iterator[list[bytes]]:
+def contiguous(rows: Iterable[tuple[int, bytes]]) -> Iterator[list[bytes]]:
     """Lines in order, in batches of about a megabyte; a gap in the numbers becomes a line that links to nothing."""
     batch: list[bytes] = []
     room = _BATCH

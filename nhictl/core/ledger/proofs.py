@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from nhictl.core.ledger.merkle import BatchTree, node_hash
+from nhictl.core.ledger.merkle import EMPTY_ROOT, BatchTree, node_hash
 
 
 class Range(NamedTuple):
@@ -114,7 +114,7 @@ def consistent(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequ
     if not 0 <= old <= new:
         return False
     if old in (0, new):
-        return not proof and (old == 0 or old_root == new_root)
+        return not proof and (old_root == new_root if old else new > 0 or new_root == EMPTY_ROOT)
     steps = list(proof) if old & (old - 1) else [old_root, *proof]
     at, last = old - 1, new - 1
     while at & 1:
