@@ -12,7 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test' ;;
-        'audit') words='verify checkpoint prove witness export import replay' ;;
+        'audit') words='verify checkpoint prove witness bundle export import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -67,6 +67,7 @@ _nhictl_options() { # all options of a verb
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -148,6 +149,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit witness':--state) kind=directory ;;
         'audit witness':--keys) kind=file ;;
         'audit witness':--name) kind=text ;;
+        'audit bundle':--out | 'audit bundle':--anchor) kind=file ;;
+        'audit bundle':--agent | 'audit bundle':--task | 'audit bundle':--token | 'audit bundle':--since | 'audit bundle':--until | 'audit bundle':--disclose) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is agentdojo' ;;
         'audit replay':--format) kind='is nhictl agentdojo' ;;

@@ -96,6 +96,7 @@ complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is un
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
 complete -c nhictl -n '__nhictl_at 2 audit' -a prove -d 'prove one record, or that the log only grew'
 complete -c nhictl -n '__nhictl_at 2 audit' -a witness -d 'remember a log\'s checkpoints elsewhere and cosign them'
+complete -c nhictl -n '__nhictl_at 2 audit' -a bundle -d 'write records as evidence that travels, with proofs'
 complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byte for byte'
 complete -c nhictl -n '__nhictl_at 2 audit' -a import -d 'take other systems\' logs in as evidence'
 complete -c nhictl -n '__nhictl_at 2 audit' -a replay -d 'reconstruct what an agent did'
@@ -309,6 +310,14 @@ complete -c nhictl -n '__nhictl_at 2 audit witness' -l state -x -a '(__fish_comp
 complete -c nhictl -n '__nhictl_at 2 audit witness' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit witness' -l name -x -d 'what a new witness is called, such as example.org/w1'
 complete -c nhictl -n '__nhictl_at 2 audit witness' -F
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l out -r -F -d 'the file to write; never overwrites'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l agent -x -d 'records that name this agent'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l task -x -d 'records that name this task'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l token -x -d 'records that name this token'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l since -x -d 'not before'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l until -x -d 'not after'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l disclose -x -d 'open this content, such as args or result, or all; recorded'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l anchor -r -F -d 'prove that the log grew out of what a witness kept; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit export' -l to -x -a 'native' -d 'native: the stored lines and their checkpoints'
 complete -c nhictl -n '__nhictl_at 2 audit import' -l format -x -a 'agentdojo' -d 'agentdojo; default: recognised'
 complete -c nhictl -n '__nhictl_at 2 audit import' -F

@@ -109,6 +109,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "checkpoint": Verb("audit.checkpoint", "print the newest signed checkpoint, to keep elsewhere"),
             "prove": Verb("audit.prove", "prove one record, or that the log only grew"),
             "witness": Verb("audit.witness", "remember a log's checkpoints elsewhere and cosign them"),
+            "bundle": Verb("audit.bundle", "write records as evidence that travels, with proofs"),
             "export": Verb("audit.export", "write the log out, byte for byte"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
