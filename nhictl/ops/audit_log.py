@@ -14,7 +14,7 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.record import GENESIS_PREV
 from nhictl.core.token import b64
 from nhictl.errors import InputError, NhictlError, NotFoundError, UnavailableError
-from nhictl.ops import check_bundle, high_water, log_file
+from nhictl.ops import high_water, log_file
 from nhictl.ops.act import Head
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
@@ -106,7 +106,9 @@ def verify_file(
     """Verify an exported log (see `verify_stream`) or an evidence bundle."""
     try:
         with path.open("rb") as file:
-            if file.read(2) == check_bundle.ZIP:
+            if file.read(2) == b"PK":
+                from nhictl.ops import check_bundle
+
                 return check_bundle.check(file, house, anchors, keys)
             file.seek(0)
             return verify_stream(file, house, anchors, keys)

@@ -9,8 +9,6 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.formats import verify_bundle
 from nhictl.ops.house import House
 
-ZIP = b"PK"
-
 
 def check(
     file: BinaryIO, house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[tuple[str | None, bytes]] | None

@@ -362,7 +362,7 @@ ATTACKS |= {
 
 # --- written so in the first place: nothing shows it but another source
 ATTACKS |= {
-    "a lie at writing time": Attack(
+    "a lie at writing time, an action never recorded": Attack(
         "lie", lambda s: whole(s.log), (UNKNOWN, UNANCHORED, ("VERIFIED", None, None))
     ),
 }  # fmt: skip
