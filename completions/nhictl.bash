@@ -10,10 +10,10 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
-        'key') words='list prepare activate taint revoke custody' ;;
+        'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test lint diff who-can what-can simulate propose unused import export' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint export import replay' ;;
+        'audit') words='verify checkpoint prove witness bundle export import replay' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -61,6 +61,7 @@ _nhictl_options() { # all options of a verb
         'key activate') words='--now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key taint') words='--reason --now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key rotate') words='--log --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy activate') words='--accept-gained --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -80,6 +81,9 @@ _nhictl_options() { # all options of a verb
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval deny') words='--reason --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -186,6 +190,12 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'approval deny':--reason) kind=text ;;
         'approval deny':--key | 'approval deny':--key-passphrase-file) kind=file ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
+        'audit prove':--seq | 'audit prove':--old | 'audit prove':--size) kind=text ;;
+        'audit witness':--state) kind=directory ;;
+        'audit witness':--keys) kind=file ;;
+        'audit witness':--name) kind=text ;;
+        'audit bundle':--out | 'audit bundle':--anchor) kind=file ;;
+        'audit bundle':--agent | 'audit bundle':--task | 'audit bundle':--token | 'audit bundle':--since | 'audit bundle':--until | 'audit bundle':--disclose) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit import':--format) kind='is claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit import':--map) kind=file ;;
@@ -253,6 +263,7 @@ _nhictl_argument() { # what the argument of that number is
         'approval grant':0) kind=text ;;
         'approval deny':0) kind=text ;;
         'audit verify':0) kind=file ;;
+        'audit witness':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;

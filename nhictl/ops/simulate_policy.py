@@ -14,7 +14,7 @@ from nhictl.core.policy.simulate import CLASSES, Row, Side, Simulation
 from nhictl.core.replay import own
 from nhictl.core.replay.event import Event
 from nhictl.errors import InputError
-from nhictl.ops import agents, audit_log, high_water, policies, replay, sources
+from nhictl.ops import agents, audit_log, contents, high_water, log_file, policies, replay, sources
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite
@@ -91,7 +91,7 @@ class Simulated:
     def _home(self) -> Iterator[Event]:
         found = audit_log.verify_home(self.house, ())
         self._judge(None, found.verdict, found.exit)
-        opener = replay.Opener(self.house)
+        opener = contents.Contents(self.house)
         with sqlite.guarded("read the log"):
             yield from own.stream(_decoded(log.lines(self.house.db)), opener.content, replay.reimport)
 
@@ -209,7 +209,7 @@ def _head(source: sources.Source) -> bytes:
 
 def _exported(source: sources.Source) -> Iterator[Event]:
     with source.path.open("rb") as file:
-        yield from own.stream(_decoded(enumerate(audit_log.read_lines(file, []))), lambda _seq, _label: None)
+        yield from own.stream(_decoded(enumerate(log_file.read_lines(file, []))), lambda _seq, _label: None)
 
 
 def _decoded(rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, dict[str, Any]]]:
