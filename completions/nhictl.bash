@@ -12,7 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
-        'audit') words='verify checkpoint export import replay' ;;
+        'audit') words='verify checkpoint export record import replay' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -65,6 +65,7 @@ _nhictl_options() { # all options of a verb
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -142,6 +143,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy test':--min-coverage) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit export':--to) kind='is native' ;;
+        'audit record':--token-file) kind=file ;;
         'audit import':--format) kind='is agentdojo' ;;
         'audit replay':--format) kind='is nhictl agentdojo' ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
@@ -193,6 +195,7 @@ _nhictl_argument() { # what the argument of that number is
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;
+        'audit record':0) kind=text ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
         'crypto jws-verify':0) kind=file ;;

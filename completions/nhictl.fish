@@ -94,6 +94,7 @@ complete -c nhictl -n '__nhictl_at 2 policy' -a test -d 'run requests against th
 complete -c nhictl -n '__nhictl_at 2 audit' -a verify -d 'prove that a log is unaltered'
 complete -c nhictl -n '__nhictl_at 2 audit' -a checkpoint -d 'print the newest signed checkpoint, to keep elsewhere'
 complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byte for byte'
+complete -c nhictl -n '__nhictl_at 2 audit' -a record -d 'record what an agent framework tells, line by line'
 complete -c nhictl -n '__nhictl_at 2 audit' -a import -d 'take other systems\' logs in as evidence'
 complete -c nhictl -n '__nhictl_at 2 audit' -a replay -d 'reconstruct what an agent did'
 complete -c nhictl -n '__nhictl_at 2 crypto' -a jws-verify -d 'check a signature against one public key'
@@ -299,6 +300,7 @@ complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys yo
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F
 complete -c nhictl -n '__nhictl_at 2 audit export' -l to -x -a 'native' -d 'native: the stored lines and their checkpoints'
+complete -c nhictl -n '__nhictl_at 2 audit record' -l token-file -r -F -d 'a token that proves the events which bring none of their own'
 complete -c nhictl -n '__nhictl_at 2 audit import' -l format -x -a 'agentdojo' -d 'agentdojo; default: recognised'
 complete -c nhictl -n '__nhictl_at 2 audit import' -F
 complete -c nhictl -n '__nhictl_at 2 audit replay' -l format -x -a 'nhictl agentdojo' -d 'nhictl or agentdojo; default: recognised'

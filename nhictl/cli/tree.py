@@ -107,6 +107,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "verify": Verb("audit.verify", "prove that a log is unaltered"),
             "checkpoint": Verb("audit.checkpoint", "print the newest signed checkpoint, to keep elsewhere"),
             "export": Verb("audit.export", "write the log out, byte for byte"),
+            "record": Verb("audit.record", "record what an agent framework tells, line by line"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
         },

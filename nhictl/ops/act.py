@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from nhictl.core import times
-from nhictl.core.ledger import checkpoint, content, record
+from nhictl.core.ledger import checkpoint, content, mask, record
 from nhictl.core.ledger.merkle import CompactRange, leaf_hash
 from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
 from nhictl.ops.high_water import Mark
@@ -76,6 +76,8 @@ class Act:
         self.ts = max(now_us, before.ts)
         self.chain = house.meta["chain"] if before.size else ""  # of the genesis: known once it is written
         self.actor = house.actor()
+        self.masked = 0
+        """How many secrets were masked in what was sealed so far."""
         self._content_keys: dict[int, bytes] = {}
 
     @property
@@ -89,18 +91,32 @@ class Act:
 
     def record(
         self, kind: str, *, outcome: str = "ok", task_row: int | None = None, sealed: dict[str, Any] | None = None,
-        **fields: Any,
+        hide: Iterable[str] = (), **fields: Any,
     ) -> int:  # fmt: skip
         """Append one record and return its number.
 
         `task_row` indexes it under a task and chooses the content key; `sealed` is content by label, of which the line
-        gets commitments only.
+        gets commitments only. Secrets in it are masked first, and of `args` what the dotted paths in `hide` name. Of a task
+        whose content was erased nothing is sealed any more: `ext.unsealed` names what was given.
         """
         seq = self.seq
         fields["type"], fields["outcome"] = kind, outcome
         fields["ts"], fields["actor"] = times.rfc3339(self.now_us), self.actor
-        if sealed:
-            fields["c"] = {label: self._seal(seq, label, what, task_row or AUTHORITY) for label, what in sealed.items()}
+        task = task_row or AUTHORITY
+        if sealed and log.is_erased(self.db, task):
+            fields["ext"] = {
+                **(fields.get("ext") or {}),
+                "unsealed": sorted(sealed),
+            }  # of an erased task nothing is kept
+        elif sealed:
+            masker = mask.Masker(self._content_key(task))
+            fields["c"] = {
+                label: self._seal(seq, label, _masked(masker, label, what, hide), task)
+                for label, what in sealed.items()
+            }
+            self.masked += masker.count
+            if masker.count:
+                fields["ext"] = {**(fields.get("ext") or {}), "masked": masker.count}
         try:
             line = record.encode(fields, self.prev)
         except record.RecordError as e:
@@ -141,6 +157,12 @@ class Act:
         log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), self.note)
         self.mark.keep(self.db)
         return after
+
+
+def _masked(masker: mask.Masker, label: str, what: Any, hide: Iterable[str]) -> Any:
+    if label in mask.WHOLE:
+        return what
+    return masker.value(masker.paths(what, hide) if label == "args" else what)
 
 
 def content_place(chain: str, seq: int, label: str) -> str:

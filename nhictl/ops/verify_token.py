@@ -104,8 +104,12 @@ def _regressed(house: House, now: int) -> bool:
     return head is not None and now + CLOCK_LEEWAY_US < head.ts
 
 
-def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
-    """The 20 steps on what one snapshot holds; with `consume` as part of an act."""
+def judge(
+    house: House, asked: Question, now_us: int, *, consume: bool, uses: bool = True
+) -> tuple[Verdict, Seen]:  # fmt: skip
+    """The 20 steps on what one snapshot holds; with `consume` as part of an act. Without `uses` step 18 is left out: for
+    what is no use of the token.
+    """
     seen = Seen()
     try:
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
@@ -127,7 +131,8 @@ def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple
 
             possession.check(house, asked, parsed, now_us, take=consume)
         state.check_status(facts)
-        state.check_uses(facts, consume=consume)
+        if uses:
+            state.check_uses(facts, consume=consume)
         state.check_task(facts)
         if asked.tool is not None:
             policy = _check_scope(house, asked, parsed.claims, below, seen)

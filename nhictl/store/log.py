@@ -107,7 +107,12 @@ def put_content_key(db: sqlite3.Connection, task: int, sealed: bytes) -> None:
 def content_key(db: sqlite3.Connection, task: int) -> bytes | None:
     """The sealed content key of a task, None if there is none or it was erased."""
     row = db.execute("SELECT sealed FROM content_key WHERE task = ?", (task,)).fetchone()
-    return bytes(row[0]) if row else None
+    return bytes(row[0]) or None if row else None
+
+
+def is_erased(db: sqlite3.Connection, task: int) -> bool:
+    """Whether a task's content key was erased: an empty one stands in its place, so that none is made again."""
+    return db.execute("SELECT 1 FROM content_key WHERE task = ? AND length(sealed) = 0", (task,)).fetchone() is not None
 
 
 def put_content(db: sqlite3.Connection, seq: int, label: str, task: int, sealed: bytes) -> None:
