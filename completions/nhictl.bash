@@ -12,7 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
-        'audit') words='verify checkpoint export record import replay' ;;
+        'audit') words='verify checkpoint export record import replay redact' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -68,6 +68,7 @@ _nhictl_options() { # all options of a verb
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -149,6 +150,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--keys) kind=file ;;
         'audit replay':--view) kind='is timeline tree' ;;
+        'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;

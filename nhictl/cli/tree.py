@@ -110,6 +110,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "record": Verb("audit.record", "record what an agent framework tells, line by line"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
+            "redact": Verb("audit.redact", "erase content for good; proofs still hold"),
         },
     ),
     "crypto": Noun(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from nhictl.core.ledger.event_line import Told
+from nhictl.core.ledger.event_line import Told, read
 from nhictl.core.token import b64
 from nhictl.core.token.verdict import Verdict
 from nhictl.errors import InputError, NhictlError
@@ -21,6 +21,8 @@ from nhictl.ops.house import House
 from nhictl.ops.token_facts import Seen
 from nhictl.store import agents as agent_table
 from nhictl.store import delegations, log, work
+
+__all__ = ["Kept", "Outcome", "Told", "read", "record_events"]
 
 
 class Kept(NamedTuple):

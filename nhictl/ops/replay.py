@@ -16,8 +16,8 @@ from nhictl.core.replay.event import Event
 from nhictl.core.replay.select import select
 from nhictl.errors import InputError, UnsafeError
 from nhictl.ops import audit_log, sources, tasks
-from nhictl.ops.act import content_place
 from nhictl.ops.house import House
+from nhictl.ops.sealing import content_place
 from nhictl.store import log, sqlite
 from nhictl.store.keys import Sealer
 
@@ -156,10 +156,10 @@ class _Opener:
         self.keys: dict[int, Sealer | None] = {}
 
     def content(self, seq: int, label: str) -> Any:
-        """The content, bytes for `source`, else the JSON value; None if it was erased."""
+        """The content, bytes for `source`, else the JSON value; `ERASED` if it was erased, None if it does not open."""
         found = log.content(self.house.db, seq, label)
         if found is None:
-            return None
+            return own.ERASED
         task, sealed = found
         if task not in self.keys:
             self.keys[task] = self._key(task)

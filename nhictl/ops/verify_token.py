@@ -155,6 +155,8 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
         entries = profile.boxes(mine.get("authorization_details", []))
     else:
         entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
+    if seen.task is not None and "erased" in json.loads(seen.task.doc):
+        raise RejectedError(19, "indeterminate", "what the task was opened for has been erased since")
     policy = policies.active(house, below)
     check_details(policy, entries, asked, mine.get("scope", "") if carried else None)
     for above in seen.lineage.scopes if seen.lineage is not None else ():

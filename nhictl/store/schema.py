@@ -153,5 +153,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE token_status (list INTEGER NOT NULL, idx INTEGER NOT NULL, token INTEGER NOT NULL,"
         " PRIMARY KEY (list, idx)) WITHOUT ROWID",
     ),
+    (
+        # erasures that are recorded while some file may still hold what was erased; `todo` is sealed
+        "CREATE TABLE erasure (seq INTEGER PRIMARY KEY, todo BLOB)",
+        # what was cut off the beginning of the log: where it goes on, and the tree up to there
+        "CREATE TABLE cut_log (id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, ts INTEGER NOT NULL,"
+        " prev TEXT NOT NULL, subtrees BLOB NOT NULL, genesis BLOB NOT NULL, segment TEXT NOT NULL)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

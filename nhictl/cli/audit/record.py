@@ -12,11 +12,10 @@ from nhictl.cli.batch import error_line
 from nhictl.cli.line_feed import MAX_LINE, LineFeed
 from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
-from nhictl.core.ledger import event_line
 from nhictl.errors import InputError, NhictlError
 from nhictl.ops.act import Head
 from nhictl.ops.reading import TOKEN_LIMIT, json_value
-from nhictl.ops.record_events import Kept, Outcome, record_events
+from nhictl.ops.record_events import Kept, Outcome, Told, read, record_events
 from nhictl.render.json_text import compact
 
 SCHEMA: Final = "nhictl.recorded/v1"
@@ -42,7 +41,7 @@ def command(
     one is written nothing is read, so a faster writer waits. A line that cannot be recorded is answered with its error
     and the rest goes on; exit 2 then. What was not answered may be recorded or not.
 
-    Example: my-agent --events | nhictl audit record --token-file token
+    Example: nhictl audit record --token-file token <events.jsonl
     """
     token = read_input(token_file, TOKEN_LIMIT).strip() if token_file is not None else None
     name = "<stdin>" if file == "-" else file
@@ -81,7 +80,7 @@ class _Line:
     def __init__(self, file: str, number: int, line: bytes | None) -> None:
         self.file, self.number = file, number
         self.ident: dict[str, Any] = {}
-        self.told: event_line.Told | None = None
+        self.told: Told | None = None
         self.error: NhictlError | None = None
         self.blank = line is not None and not line.strip()
         if self.blank:
@@ -92,7 +91,7 @@ class _Line:
             value = json_value(line, file, number)
             if isinstance(value, dict) and "id" in value:
                 self.ident = {"id": value.pop("id")}
-            self.told = event_line.read(value)
+            self.told = read(value)
         except InputError as e:
             self.error = e
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from nhictl.core.ledger import secrets
+from nhictl.core.ledger.secret_forms import names_a_secret
 from nhictl.core.token import b64
 
 WHOLE: Final = frozenset({"source", "scope", "trust", "folder", "helper", "witness", "principal"})
@@ -67,7 +68,7 @@ class Masker:
     def _members(self, value: dict[str, Any], secret: bool, depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, one in value.items():
-            inside = secret or secrets.names_a_secret(name)
+            inside = secret or names_a_secret(name)
             plain = self.text(name)
             while plain in made:  # two names that mask to one: neither is dropped
                 plain += "'"

@@ -13,13 +13,19 @@ import binascii
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_UPPER: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_DIGIT: Final = frozenset("0123456789")
-_ALNUM: Final = frozenset("abcdefghijklmnopqrstuvwxyz") | _UPPER | _DIGIT
-_URL64: Final = _ALNUM | frozenset("-_")
-_TOKEN68: Final = _URL64 | frozenset("+/=.~")
-_WORD: Final = _ALNUM | frozenset("_")
-
+from nhictl.core.ledger.secret_forms import (
+    DIGIT,
+    ENDS_VALUE,
+    PLAIN_WORDS,
+    PREFIXED,
+    SCHEMES,
+    TOKEN68,
+    UPPER,
+    URL64,
+    WORD,
+    Form,
+    names_a_secret,
+)  # fmt: skip
 
 MASK: Final = "[masked:"
 """How a mask begins; what is masked is not looked into again."""
@@ -31,72 +37,6 @@ class Found(NamedTuple):
     start: int
     end: int
     kind: str
-
-
-class _Form(NamedTuple):
-    """What follows a prefix: an alphabet and the fewest characters of it; `exact` refuses more."""
-
-    kind: str
-    alphabet: frozenset[str]
-    least: int
-    exact: bool = False
-
-
-PREFIXED: Final[dict[str, _Form]] = {
-    "AKIA": _Form("aws", _UPPER | _DIGIT, 16, exact=True),
-    "ASIA": _Form("aws", _UPPER | _DIGIT, 16, exact=True),
-    "AIza": _Form("google", _URL64, 35, exact=True),
-    "GOCSPX-": _Form("google", _URL64, 20),
-    "ya29.": _Form("google", _URL64 | {"."}, 20),
-    "ghp_": _Form("github", _ALNUM, 36),
-    "gho_": _Form("github", _ALNUM, 36),
-    "ghu_": _Form("github", _ALNUM, 36),
-    "ghs_": _Form("github", _TOKEN68, 36),
-    "ghr_": _Form("github", _ALNUM, 36),
-    "github_pat_": _Form("github", _WORD, 40),
-    "glpat-": _Form("gitlab", _URL64 | {"."}, 20),
-    "glptt-": _Form("gitlab", _URL64, 20),
-    "xoxb-": _Form("slack", _URL64, 20),
-    "xoxp-": _Form("slack", _URL64, 20),
-    "xoxa-": _Form("slack", _URL64, 20),
-    "xoxs-": _Form("slack", _URL64, 20),
-    "xoxe.": _Form("slack", _URL64 | {"."}, 20),
-    "xapp-": _Form("slack", _URL64, 20),
-    "sk_live_": _Form("stripe", _ALNUM, 16),
-    "rk_live_": _Form("stripe", _ALNUM, 16),
-    "sk_test_": _Form("stripe", _ALNUM, 16),
-    "whsec_": _Form("stripe", _TOKEN68, 24),
-    "sk-": _Form("model", _URL64, 20),
-    "hf_": _Form("huggingface", _ALNUM, 30),
-    "npm_": _Form("npm", _ALNUM, 36),
-    "pypi-": _Form("pypi", _URL64, 50),
-    "dop_v1_": _Form("digitalocean", _ALNUM, 64),
-    "SG.": _Form("sendgrid", _URL64 | {"."}, 60),
-    "hvs.": _Form("vault", _URL64, 20),
-    "hvb.": _Form("vault", _URL64, 20),
-    "dckr_pat_": _Form("docker", _URL64, 20),
-    "shpat_": _Form("shopify", _ALNUM, 32),
-    "AGE-SECRET-KEY-1": _Form("age", _UPPER | _DIGIT, 50),
-}
-_SCHEMES: Final = ("bearer", "dpop", "basic")
-_ENDS_VALUE: Final = frozenset(" \t\r\n\"'`,;&<>(){}[]|\\")
-_NAMES: Final = (
-    "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "privatekey", "accesskey", "secretkey",
-    "signingkey", "encryptionkey", "accountkey", "credential", "credentials", "authorization", "proxyauthorization",
-    "cookie", "setcookie", "sessionkey", "pincode", "otp", "clientassertion", "connectionstring", "recoverycode",
-)  # fmt: skip
-_PLAIN_WORDS: Final = frozenset(
-    {"", "none", "null", "nil", "true", "false", "required", "optional", "string", "bearer", "basic", "dpop"}
-)
-
-
-def names_a_secret(name: str) -> bool:
-    """Whether the value under this name is a secret: `password`, `client_secret`, `X-Api-Key`, `accessToken` and the like.
-
-    The end of the name decides: `max_tokens`, `token_type` and `password_policy` name no secret.
-    """
-    plain = "".join(letter for letter in name if letter.isalnum()).lower()
-    return plain.endswith(_NAMES) and len(name) <= 128 and name not in ("PWD", "OLDPWD")  # a shell's working directory
 
 
 def find(text: str) -> list[Found]:
@@ -140,7 +80,7 @@ def _run(text: str, start: int, alphabet: frozenset[str]) -> int:
 
 
 def _begins_word(text: str, place: int) -> bool:
-    return place == 0 or text[place - 1] not in _WORD
+    return place == 0 or text[place - 1] not in WORD
 
 
 def _pem(text: str) -> Iterator[Found]:
@@ -160,14 +100,14 @@ def _jose(text: str) -> Iterator[Found]:
     for place in _at(text, "eyJ"):
         if place < done or not _begins_word(text, place):
             continue
-        end = _run(text, place, _URL64 | {"."})
+        end = _run(text, place, URL64 | {"."})
         parts = text[place:end].rstrip(".").split(".")
         done = end
         if len(parts) in (3, 5) and len(parts[0]) >= 10 and len(parts[-1]) >= 8:
             yield Found(place, place + len(".".join(parts)), "token")
 
 
-def _prefixed(text: str, prefix: str, form: _Form) -> Iterator[Found]:
+def _prefixed(text: str, prefix: str, form: Form) -> Iterator[Found]:
     done = 0
     for place in _at(text, prefix):
         if place < done or not _begins_word(text, place):
@@ -176,10 +116,8 @@ def _prefixed(text: str, prefix: str, form: _Form) -> Iterator[Found]:
         end = _run(text, begin, form.alphabet)
         size = end - begin
         done = end  # whatever it is, it is looked at once
-        whole = (
-            size == form.least and (end == len(text) or text[end] not in _WORD) if form.exact else size >= form.least
-        )
-        if whole and any(letter in _DIGIT or letter in _UPPER for letter in text[begin:end]):
+        whole = size == form.least and (end == len(text) or text[end] not in WORD) if form.exact else size >= form.least
+        if whole and any(letter in DIGIT or letter in UPPER for letter in text[begin:end]):
             yield Found(place, end, form.kind)
 
 
@@ -187,12 +125,12 @@ def _schemes(text: str) -> Iterator[Found]:
     lower = text.lower()
     if len(lower) != len(text):  # a letter whose small form is two: places would not agree
         lower = text
-    for scheme in _SCHEMES:
+    for scheme in SCHEMES:
         for place in _at(lower, scheme + " "):
             if not _begins_word(text, place):
                 continue
             begin = _run(text, place + len(scheme), frozenset(" "))
-            end = _run(text, begin, _TOKEN68)
+            end = _run(text, begin, TOKEN68)
             value = text[begin:end]
             if (scheme == "basic" and _user_and_password(value)) or (scheme != "basic" and _is_dense(value)):
                 yield Found(begin, end, scheme)
@@ -210,7 +148,7 @@ def _is_dense(value: str) -> bool:
     if len(value) >= 24:
         return True
     inner = value[1:]
-    return len(value) >= 8 and any(letter in _DIGIT or letter in _UPPER for letter in inner)
+    return len(value) >= 8 and any(letter in DIGIT or letter in UPPER for letter in inner)
 
 
 def _urls(text: str) -> Iterator[Found]:
@@ -238,7 +176,7 @@ def _named(text: str) -> Iterator[Found]:
             while end > 0 and text[end - 1] in " \"'\\":
                 end -= 1
             start = end
-            while start > 0 and end - start < 64 and text[start - 1] in _URL64:
+            while start > 0 and end - start < 64 and text[start - 1] in URL64:
                 start -= 1
             masked = text[max(0, start - len(MASK)) : start] == MASK
             if start == end or masked or not names_a_secret(text[start:end]):
@@ -267,21 +205,21 @@ def _quoted(text: str, begin: int, quote: str) -> Found | None:
 def _bare(text: str, begin: int) -> Found | None:
     """The value up to what ends a word; behind a scheme's name the word after it."""
     end = begin
-    while end < len(text) and text[end] not in _ENDS_VALUE:
+    while end < len(text) and text[end] not in ENDS_VALUE:
         end += 1
     return _found(text, begin, end)
 
 
 def _found(text: str, begin: int, end: int) -> Found | None:
     word = text[begin:end]
-    if word.lower() in _SCHEMES:
+    if word.lower() in SCHEMES:
         after = _run(text, end, frozenset(" "))
         stop = after
-        while stop < len(text) and text[stop] not in _ENDS_VALUE:
+        while stop < len(text) and text[stop] not in ENDS_VALUE:
             stop += 1
         return Found(after, stop, "named") if stop > after else None
-    if " " in word and word.partition(" ")[0].lower() in _SCHEMES:
+    if " " in word and word.partition(" ")[0].lower() in SCHEMES:
         begin += word.index(" ") + 1
-    if word.lower() in _PLAIN_WORDS or word.startswith((MASK, "//")) or len(word) < 3:
+    if word.lower() in PLAIN_WORDS or word.startswith((MASK, "//")) or len(word) < 3:
         return None
     return Found(begin, end, "named")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nhictl.core.ledger import secrets
 from nhictl.core.ledger.mask import Masker
+from nhictl.core.ledger.secret_forms import names_a_secret
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWJ5dGVz"
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAbc\nd0e=\n-----END EC PRIVATE KEY-----"
@@ -104,7 +105,7 @@ def test_value_under_a_secret_name_is_masked_whatever_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_other_names_hide_nothing(name: str) -> None:
     assert masked({name: "plain"}) == {name: "plain"}
-    assert not secrets.names_a_secret(name)
+    assert not names_a_secret(name)
 
 
 @pytest.mark.parametrize("value", [b"bytes", {1: "a"}, object(), {1, 2}, 1j])
