@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy audit guard crypto doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -13,6 +13,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint export record import replay redact' ;;
+        'guard') words='hook install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -69,6 +70,8 @@ _nhictl_options() { # all options of a verb
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -151,6 +154,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--keys) kind=file ;;
         'audit replay':--view) kind='is timeline tree' ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
+        'guard hook':--audience) kind=text ;;
+        'guard install':--project) kind=directory ;;
+        'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience) kind=text ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
@@ -200,6 +206,8 @@ _nhictl_argument() { # what the argument of that number is
         'audit record':0) kind=text ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'guard hook':0) kind='is claude-code codex' ;;
+        'guard install':0) kind='is claude-code codex' ;;
         'crypto jws-verify':0) kind=file ;;
         'crypto dpop-verify':0) kind=file ;;
         'crypto jwks-lint':0) kind=file ;;

@@ -113,6 +113,14 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "redact": Verb("audit.redact", "erase content for good; proofs still hold"),
         },
     ),
+    "guard": Noun(
+        "stand in front of an agent's tools and ask before each call",
+        {
+            "hook": Verb("guard.hook", "decide on a coding agent's hook event; fails closed"),
+            "install": Verb("guard.install", "put the guard into a coding agent's settings, or take it out"),
+            "status": Verb("guard.status", "prove that the guards are on"),
+        },
+    ),
     "crypto": Noun(
         "check keys, signatures and names by themselves",
         {

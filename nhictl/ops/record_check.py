@@ -24,20 +24,33 @@ def count(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
     return verdict
 
 
-def record(act: Act, asked: Question, verdict: Verdict, seen: Seen, apart: str) -> None:
-    """Append the answer. `apart` says whether the caller is shown to be another user than the home's (`separation`)."""
-    kind = "token.used" if verdict.valid else "token.denied"
-    ext: dict[str, Any] = {"aud": asked.audience, "step": verdict.step, "separation": apart}
-    if asked.kind != profile.AT_JWT:
-        ext["profile"] = asked.kind
-    fields: dict[str, Any] = {"tool": asked.tool, "tok": "sha256:" + sha256(asked.token.strip()).hexdigest()}
-    known = seen.token is not None and seen.claims is not None
-    if known and seen.task is not None and seen.token is not None and seen.agent is not None:
+def record(
+    act: Act, asked: Question, verdict: Verdict, seen: Seen, apart: str, guarded: dict[str, Any] | None = None, *,
+    tokenless: bool = False,
+) -> int:  # fmt: skip
+    """Append the answer and return its number. `apart` says whether the caller is shown to be another user than the home's
+    (`separation`). `guarded` are the members of a call that an enforcement point asks about: the record is then that of the
+    call itself (`tool.called`), made or denied; `tokenless` if no token was shown, but the task named.
+    """
+    kind = "tool.called" if guarded is not None else "token.used" if verdict.valid else "token.denied"
+    ext: dict[str, Any] = {"step": verdict.step, "separation": apart}
+    fields: dict[str, Any] = {"tool": asked.tool}
+    if not tokenless:
+        ext["aud"] = asked.audience
+        fields["tok"] = "sha256:" + sha256(asked.token.strip()).hexdigest()
+        if asked.kind != profile.AT_JWT:
+            ext["profile"] = asked.kind
+    known = tokenless or (seen.token is not None and seen.claims is not None)
+    if known and seen.task is not None and seen.agent is not None:
         who = seen.holder or seen.agent
         if seen.lineage is not None:
             ext["act"] = seen.lineage.names
-        fields |= {"agent": who.name, "inst": seen.token.instance, "task": seen.task.name}
-        fields["jti"] = b64.encode(seen.token.jti)
+        fields |= {"agent": who.name, "inst": seen.task.instance, "task": seen.task.name}
+        if seen.token is not None:
+            fields |= {"inst": seen.token.instance, "jti": b64.encode(seen.token.jti)}
+    if guarded is not None:
+        ext |= guarded.pop("ext", {})
+        fields |= guarded
     dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
     if seen.decision is not None:
         if verdict.valid:
@@ -52,7 +65,7 @@ def record(act: Act, asked: Question, verdict: Verdict, seen: Seen, apart: str) 
         if asked.resource is not None:
             sealed["res"] = asked.resource
     row = seen.task.id if known and seen.task is not None else None
-    act.record(
+    return act.record(
         kind, outcome="ok" if verdict.valid else "deny", task_row=row, sealed=sealed or None,
         hide=hidden(seen.decision), ext=ext, **fields,
     )  # fmt: skip

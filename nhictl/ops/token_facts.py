@@ -81,8 +81,8 @@ def read(
     facts = state.Facts(
         agent, "revoked" if revoked else "live", digest_ok=row.digest == sha256(parsed.text).digest() and same,
         head_ok=head_ok, task=tasks.state_at(seen.task, now_us, below) if seen.task else None, uses=row.uses,
-        stopped=row.instance if stopped else None, frozen=_freeze(house, seen.agent, below) if frozen else None,
-        lease=_lease(house, seen.task, now_us, below),
+        stopped=row.instance if stopped else None, frozen=frozen_by(house, seen.agent, below) if frozen else None,
+        lease=lease_of(house, seen.task, now_us, below),
     )  # fmt: skip
     if "act" in mine:
         from nhictl.ops import lineage
@@ -91,7 +91,7 @@ def read(
     return facts
 
 
-def _freeze(house: House, agent: agent_table.AgentRow | None, below: int) -> str | None:
+def frozen_by(house: House, agent: agent_table.AgentRow | None, below: int) -> str | None:
     """What freeze holds the agent, in words. There is one in force, so this is seldom asked."""
     from nhictl.ops import frozen
 
@@ -99,7 +99,7 @@ def _freeze(house: House, agent: agent_table.AgentRow | None, below: int) -> str
     return str(found) if found is not None else None
 
 
-def _lease(house: House, task: work.TaskRow | None, now_us: int, below: int) -> str | None:
+def lease_of(house: House, task: work.TaskRow | None, now_us: int, below: int) -> str | None:
     """How the lease stands, for the few tasks that have one. Of an earlier moment nothing but the records can be known."""
     if task is None or task.lease is None or (below != agent_table.LATEST and now_us < house.clock()):
         return None

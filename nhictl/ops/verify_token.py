@@ -87,8 +87,12 @@ def ask(house: House, asked: Question, *, live: bool) -> tuple[dict[str, Any], i
 
 
 def _check(asked: Question) -> None:
-    """Refuse what could not be recorded: it is the asker's fault, and must not become ours in the middle of an act."""
     check_audience(asked.audience)
+    check_call(asked)
+
+
+def check_call(asked: Question) -> None:
+    """Refuse what could not be recorded: it is the asker's fault, and must not become ours in the middle of an act."""
     if asked.tool is not None and not (
         1 <= len(asked.tool) <= 256 and asked.tool.isascii() and asked.tool.isprintable()
     ):
@@ -136,7 +140,7 @@ def judge(
         state.check_task(facts)
         if asked.tool is not None:
             policy = _check_scope(house, asked, parsed.claims, below, seen)
-            _check_policy(policy, asked, now_us, seen)
+            check_policy(policy, asked, now_us, seen)
     except RejectedError as e:
         source = "store" if e.step >= 14 else "none"
         return Verdict(e.reason, e.step, message=e.message, source=source, decision=seen.decision), seen
@@ -177,16 +181,18 @@ def check_details(
         raise RejectedError(19, "scope_insufficient")
 
 
-def _check_policy(policy: Policy | None, asked: Question, now_us: int, seen: Seen) -> None:
-    """Step 20."""
-    if seen.agent is None or seen.task is None or seen.claims is None:
+def check_policy(policy: Policy | None, asked: Question, now_us: int, seen: Seen) -> None:
+    """Step 20, for a call under a token or under its task alone; without a token nothing is known of one."""
+    if seen.agent is None or seen.task is None:
         raise RejectedError(20, "invalid_request", "agent or task is unknown")
     doc = json.loads(seen.task.doc)
     actors = seen.lineage.actors if seen.lineage is not None else ()
     task = {
         "id": seen.task.name, "intent": doc["intent"], "principal": doc["principal"], "delegation_depth": len(actors),
     }  # fmt: skip
-    token = {"ttl_s": seen.claims["exp"] - seen.claims["iat"], "bound": "cnf" in seen.claims}
+    token: dict[str, Any] = {}  # of no token nothing is known, and nothing may be claimed
+    if (mine := seen.claims) is not None:
+        token = {"ttl_s": mine["exp"] - mine["iat"], "bound": "cnf" in mine}
     for agent in (seen.agent, *reversed(actors)):  # a delegate may do what all before it may do as well
         request = Request(
             agent.name, asked.tool or "", asked.args or {}, asked.resource, doc["intent"], now_us, asked.context or {},

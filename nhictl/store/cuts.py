@@ -127,6 +127,16 @@ def first(db: sqlite3.Connection, token: int, below: int = LATEST) -> int | None
     return db.execute(query, {"token": token, "below": below}).fetchone()[0]  # type: ignore[no-any-return]
 
 
+def of_task(db: sqlite3.Connection, task: int, below: int = LATEST) -> int | None:
+    """The number of the first cut-off below record `below` that would have ended a token issued as the task was opened."""
+    opened = (
+        "(SELECT id AS task, seq, instance, -1 AS key, (SELECT ts FROM log WHERE log.seq = task.seq) / 1000000 AS issued"
+        " FROM task WHERE id = :task)"
+    )
+    query = f"SELECT min(c.seq) FROM {opened} t, {TASKS} k, cutoff c WHERE k.task = t.task AND {HITS}"
+    return db.execute(query, {"task": task, "below": below}).fetchone()[0]  # type: ignore[no-any-return]
+
+
 def _standing(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> tuple[str, str, dict[str, Any]]:
     """The tasks `k` and of each the tokens `t` that a cut-off covers and that stand at a moment, as of the first `below`
     records: two conditions, and the values in them.

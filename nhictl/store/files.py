@@ -105,6 +105,11 @@ def write_new(path: Path, data: bytes) -> None:
 
 def replace_public(path: Path, data: bytes) -> None:
     """Put `data` in the place of `path`, mode 0644, whole at every moment; UnavailableError if it cannot be written."""
+    replace(path, data, 0o644)
+
+
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """Put `data` in the place of `path` with that mode, whole at every moment; UnavailableError if it cannot be written."""
     import tempfile
 
     try:
@@ -113,7 +118,7 @@ def replace_public(path: Path, data: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fchmod(handle, 0o644)
+                os.fchmod(handle, mode)
                 os.fsync(handle)
             Path(beside).replace(path)
         except BaseException:

@@ -49,6 +49,12 @@ def lines(db: sqlite3.Connection, task: int | None = None, below: int | None = N
         yield from db.execute(f"{what} WHERE task = ? AND seq < ? ORDER BY seq", (task, top))
 
 
+def mentioning(db: sqlite3.Connection, task: int, needle: bytes) -> Iterator[tuple[int, bytes]]:
+    """Stored (seq, line) of one task whose line holds these bytes somewhere, newest first."""
+    query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE task = ? AND instr(line, ?) ORDER BY seq DESC"
+    yield from db.execute(query, (task, needle))
+
+
 def size_at(db: sqlite3.Connection, at_us: int) -> int:
     """How many records the log held at `at_us`: binary search, since `ts` never decreases."""
     row = head(db)

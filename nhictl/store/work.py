@@ -73,6 +73,22 @@ def tasks(db: sqlite3.Connection, agent: int | None = None, below: int = LATEST)
     return [TaskRow(*row) for row in rows]
 
 
+def newest_open_of(db: sqlite3.Connection, instance: str) -> str | None:
+    """The public id of the newest task of an instance that nobody has ended, whichever agent's."""
+    query = (
+        "SELECT t.name FROM open_task o JOIN task t ON t.id = o.task WHERE o.instance = ? ORDER BY o.task DESC LIMIT 1"
+    )
+    row = db.execute(query, (instance,)).fetchone()
+    return str(row[0]) if row else None
+
+
+def newest_of(db: sqlite3.Connection, agent: int, instance: str) -> str | None:
+    """The public id of the newest task of one instance of an agent, ended or not."""
+    query = "SELECT name FROM task WHERE agent = ? AND instance = ? ORDER BY id DESC LIMIT 1"
+    row = db.execute(query, (agent, instance)).fetchone()
+    return str(row[0]) if row else None
+
+
 def end_task(db: sqlite3.Connection, ident: int, seq: int, outcome: str) -> bool:
     """Close or kill an open task; False if it had ended already."""
     query = "UPDATE task SET ended = ?, outcome = ? WHERE id = ? AND ended IS NULL"

@@ -42,6 +42,11 @@ def check_subject(claims: dict[str, Any], trust_domain: str, facts: Facts) -> No
         raise RejectedError(14, "sub_invalid", str(e)) from e
     if domain != trust_domain:
         raise RejectedError(14, "trust_domain_mismatch")
+    check_agent(facts)
+
+
+def check_agent(facts: Facts) -> None:
+    """Step 14, second half: the agent and its running copy are active."""
     if facts.agent is None:
         raise RejectedError(14, "agent_unknown")
     if facts.agent == "suspended":

@@ -1,0 +1,1 @@
+"""`nhictl guard`: enforcement points, which fail closed in their hosts' own terms."""

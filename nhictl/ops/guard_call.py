@@ -1,0 +1,201 @@
+"""A call at an enforcement point: judged, counted and recorded in one act before it is made, and settled after it.
+
+Each call leaves `tool.called`, made or denied, and what came of it `tool.returned`; the two share a call id within their
+task, which the point's host gives or which is made here. A call that could not be recorded is not allowed: whatever
+`begin` raises means no. What every enforcement point must do itself is to make the call only on `allowed`, with the very
+arguments that were judged, and to settle it whatever came of it.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from nhictl.core import strict_json
+from nhictl.core.ledger import content, record
+from nhictl.core.token import b64, profile
+from nhictl.core.token.verdict import Verdict
+from nhictl.errors import InputError
+from nhictl.ops import record_check, separation
+from nhictl.ops.act import Act, Head, transact
+from nhictl.ops.house import House
+from nhictl.ops.judge_task import judge_task
+from nhictl.ops.reading import check_audience
+from nhictl.ops.token_facts import Question, Seen
+from nhictl.ops.verify_token import check_call, judge
+from nhictl.store import log, sqlite, work
+
+RESULT_LIMIT: Final = 1 << 20
+"""Bytes of a result that are kept; of a larger one the record commits to its SHA-256 and length."""
+_CALL_ID_LIMIT: Final = 256
+
+
+class Grip(NamedTuple):
+    """What an enforcement point holds: a token as it was read for this call, or the id of a task, never both.
+
+    `point` names it in records (`hook.claude-code`, `mcp`, `sdk`, `serve`); `audience` is who it is to the token.
+    """
+
+    point: str
+    audience: str = ""
+    token: bytes | None = None
+    task: str | None = None
+    kind: str = profile.AT_JWT
+    proof: tuple[bytes, str, str] | None = None
+
+
+class Call(NamedTuple):
+    """One call: the tool by its catalogue name, what it is given, and how the host tells it from others.
+
+    `context` is what the enforcement point itself vouches for; `call`, `span` and `parent` are the host's ids, if it has any.
+    """
+
+    tool: str
+    args: dict[str, Any]
+    resource: str | None = None
+    context: dict[str, Any] | None = None
+    call: str | None = None
+    span: str | None = None
+    parent: str | None = None
+
+
+class Answer(NamedTuple):
+    """What was decided, and all that settling needs. `seq` is the number of the call's record, `head` the log after it
+    (None where the call was looked up).
+    """
+
+    allowed: bool
+    reason: str
+    step: int
+    message: str
+    decision: dict[str, Any] | None
+    seq: int
+    head: Head | None
+    call: str
+    fields: dict[str, Any]
+    task_row: int | None
+
+    @property
+    def obligations(self) -> list[dict[str, Any]]:
+        """What the rules that allowed it oblige to."""
+        found = (self.decision or {}).get("obligations", [])
+        return found if isinstance(found, list) else []
+
+
+class _Made(NamedTuple):
+    verdict: Verdict
+    seen: Seen
+    seq: int
+
+
+def begin(house: House, grip: Grip, call: Call) -> Answer:
+    """Judge and record one call in one act. InputError (2) for a call that no record could hold, UnavailableError (7) and
+    the rest of `transact` where nothing could be recorded: all of them mean that the call must not be made.
+    """
+    asked = _question(grip, call)
+    ident = call.call if call.call is not None else "c-" + b64.encode(house.random(12))
+    apart = house.caller() if house.caller is not None else separation.of_caller().kind
+    members = {"call": ident, "span": call.span, "pspan": call.parent, "src": {"state": "recorded"}}
+
+    def act_on(act: Act) -> _Made:
+        if grip.task is not None:
+            verdict, seen = judge_task(act.house, grip.task, asked, act.now_us)
+        else:
+            verdict, seen = judge(act.house, asked, act.now_us, consume=True)
+        if verdict.valid:
+            verdict = record_check.count(act, asked, verdict, seen)
+        elif verdict.reason == "lease_lost" and seen.task is not None:
+            from nhictl.ops import leases
+
+            leases.bury(act, seen.task.id)
+        guarded = {**members, "ext": {"point": grip.point}}
+        tokenless = grip.token is None
+        return _Made(verdict, seen, record_check.record(act, asked, verdict, seen, apart, guarded, tokenless=tokenless))
+
+    made, head = transact(house, act_on)
+    verdict, seen = made.verdict, made.seen
+    fields, row = _whose(seen)
+    fields |= {"tool": call.tool, "call": ident, "span": call.span, "pspan": call.parent}
+    return Answer(
+        verdict.valid, verdict.reason if not verdict.valid else "permitted", verdict.step, verdict.message,
+        seen.decision, made.seq, head, ident, fields, row,
+    )  # fmt: skip
+
+
+def _question(grip: Grip, call: Call) -> Question:
+    if (grip.token is None) == (grip.task is None):
+        raise InputError("an enforcement point holds either a token or a task", code="usage")
+    if grip.token is not None:
+        check_audience(grip.audience)
+    asked = Question(
+        grip.token or b"", grip.audience, call.tool, call.args, call.resource, call.context, kind=grip.kind,
+        proof=grip.proof,
+    )  # fmt: skip
+    check_call(asked)
+    for name, given in (("call", call.call), ("span", call.span), ("parent", call.parent)):
+        if given is not None and not (1 <= len(given) <= _CALL_ID_LIMIT and given.isascii() and given.isprintable()):
+            raise InputError(f"the `{name}` id of a call is 1 to {_CALL_ID_LIMIT} printable ASCII characters")
+    return asked
+
+
+def _whose(seen: Seen) -> tuple[dict[str, Any], int | None]:
+    """Whose call it was, as its record says, and the row of the task its content is sealed under."""
+    if seen.task is None or seen.agent is None:
+        return {}, None
+    made: dict[str, Any] = {"agent": (seen.holder or seen.agent).name, "task": seen.task.name}
+    made["inst"] = seen.token.instance if seen.token is not None else seen.task.instance
+    if seen.token is not None:
+        made["jti"] = b64.encode(seen.token.jti)
+    return made, seen.task.id
+
+
+def called(house: House, task: str, call: str) -> Answer | None:
+    """The newest allowed call of a task under the host's id that has not returned, for a point that settles in another
+    process than it began in; None if there is none.
+    """
+    needle = f'"call":{strict_json.dumps(call)}'.encode()
+    with sqlite.guarded("read the log"):
+        row = work.task(house.db, task)
+        settled: set[Any] = set()
+        for seq, line in log.mentioning(house.db, row.id, needle) if row is not None else ():
+            made = record.decode(line)
+            if made["type"] == "tool.returned":
+                settled.add((made.get("ext") or {}).get("called"))
+            elif made["type"] == "tool.called" and made.get("call") == call:
+                if made["outcome"] != "ok" or seq in settled or row is None:
+                    return None
+                fields: dict[str, Any] = {name: made[name] for name in _FIELDS if name in made}
+                return Answer(True, "permitted", 20, "", None, seq, None, call, fields, row.id)
+    return None
+
+
+_FIELDS: Final = ("agent", "inst", "task", "jti", "tool", "call", "span", "pspan")
+
+
+def settle(house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None) -> Head:
+    """Record what came of an allowed call: `ok` or `error`, the result (JSON, or bytes), and the error's first words."""
+    if not answer.allowed or outcome not in ("ok", "error"):
+        raise InputError("only a call that was allowed can return, with `ok` or `error`", code="usage")
+    ext: dict[str, Any] = {"called": answer.seq}
+    if error is not None:
+        ext["error"] = error[:200].encode("utf-8", "replace").decode()
+    sealed = {} if result is None else {"result": _bounded(result)}
+
+    def act_on(act: Act) -> None:
+        act.record(
+            "tool.returned", outcome=outcome, task_row=answer.task_row, sealed=sealed or None, ext=ext,
+            src={"state": "recorded"}, **answer.fields,
+        )  # fmt: skip
+
+    return transact(house, act_on)[1]
+
+
+def _bounded(result: Any) -> Any:
+    """The result as it is kept: whole, or by digest and length where it is too large or is no JSON."""
+    try:
+        plain = content.canonical(result)
+    except (TypeError, ValueError, RecursionError):
+        return {"unreadable": type(result).__name__}
+    if len(plain) <= RESULT_LIMIT and not isinstance(result, bytes):
+        return result
+    return {"sha256": sha256(plain).hexdigest(), "bytes": len(plain)}
