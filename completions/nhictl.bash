@@ -10,9 +10,9 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
-        'key') words='list prepare activate taint revoke custody' ;;
+        'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test' ;;
-        'audit') words='verify checkpoint export record import replay redact' ;;
+        'audit') words='verify checkpoint prove witness export record import replay redact' ;;
         'guard') words='hook install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -60,11 +60,14 @@ _nhictl_options() { # all options of a verb
         'key activate') words='--now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key taint') words='--reason --now --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'key rotate') words='--log --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -146,6 +149,10 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
         'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
+        'audit prove':--seq | 'audit prove':--old | 'audit prove':--size) kind=text ;;
+        'audit witness':--state) kind=directory ;;
+        'audit witness':--keys) kind=file ;;
+        'audit witness':--name) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit record':--token-file) kind=file ;;
         'audit import':--format) kind='is agentdojo' ;;
@@ -203,6 +210,7 @@ _nhictl_argument() { # what the argument of that number is
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
         'audit verify':0) kind=file ;;
+        'audit witness':0) kind=file ;;
         'audit record':0) kind=text ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;

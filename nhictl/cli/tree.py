@@ -89,6 +89,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "activate": Verb("key.activate", "let a prepared key sign"),
             "taint": Verb("key.taint", "say that a key is not to be relied on; names its live tokens"),
             "revoke": Verb("key.revoke", "end a tainted key and every token it signed"),
+            "rotate": Verb("key.rotate", "let a new key sign the log; the old one names it and is destroyed"),
             "custody": Verb("key.custody", "show who keeps the key of the keys, or change it"),
         },
     ),
@@ -106,6 +107,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
         {
             "verify": Verb("audit.verify", "prove that a log is unaltered"),
             "checkpoint": Verb("audit.checkpoint", "print the newest signed checkpoint, to keep elsewhere"),
+            "prove": Verb("audit.prove", "prove one record, or that the log only grew"),
+            "witness": Verb("audit.witness", "remember a log's checkpoints elsewhere and cosign them"),
             "export": Verb("audit.export", "write the log out, byte for byte"),
             "record": Verb("audit.record", "record what an agent framework tells, line by line"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),

@@ -15,7 +15,7 @@ from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.select import select
 from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import audit_log, sources, tasks
+from nhictl.ops import audit_log, log_file, sources, tasks
 from nhictl.ops.house import House
 from nhictl.ops.sealing import content_place
 from nhictl.store import log, sqlite
@@ -82,7 +82,7 @@ def from_files(
             data = sources.read(source)
             if chosen in (None, "nhictl") and sources.is_native(data):
                 verdicts.append(audit_log.verify_file(source.path, house, (), keys))
-                good, bad = _decode(enumerate(audit_log.read_lines(BytesIO(data), [])))
+                good, bad = _decode(enumerate(log_file.read_lines(BytesIO(data), [])))
                 folded = own.fold(good, lambda _seq, _label: None, None)
                 events += folded.events
                 unproven += folded.unproven

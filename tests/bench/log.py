@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nhictl.core.ledger import record
 from nhictl.core.ledger.verify import judge, scan
-from nhictl.ops import audit_log
+from nhictl.ops import log_file
 from tests.bench.measure import Row, at_most, pairs
 
 
@@ -34,7 +34,7 @@ def rows(folder: Path, rounds: int, count: int = 200_000) -> list[Row]:
 
     def ours() -> None:
         with path.open("rb") as file:
-            done = scan(audit_log.read_lines(file, []))
+            done = scan(log_file.read_batches(file, []))
         assert done.size == count
         assert judge(done, [], [], [], pinned_chain=None, complete=False).verdict == "INCOMPLETE_TAIL"
 

@@ -223,7 +223,7 @@ HEADS: dict[str, str] = {
 
 def judged(copy: House, log: Log) -> ledger.Integrity:
     """The verdict on the copy's lines beside the copy's head."""
-    done = ledger.scan([line for _, line in log_table.lines(copy.db)], [SIZE])
+    done = ledger.scan([[line for _, line in log_table.lines(copy.db)]], [SIZE])
     row = log_table.head(copy.db) or log_table.HeadRow(0, 0, record.GENESIS_PREV, b"")
     head = ledger.Head(row.size, row.prev, row.subtrees)
     keys = [log.key.public]
