@@ -55,6 +55,17 @@ def mentioning(db: sqlite3.Connection, task: int, needle: bytes) -> Iterator[tup
     yield from db.execute(query, (task, needle))
 
 
+def piece(db: sqlite3.Connection, start: int, end: int) -> list[tuple[int, bytes]]:
+    """Stored (seq, line) from `start` up to but without `end`, held whole."""
+    query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE seq >= ? AND seq < ? ORDER BY seq"
+    return db.execute(query, (start, end)).fetchall()
+
+
+def version(db: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed."""
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+
 def size_at(db: sqlite3.Connection, at_us: int) -> int:
     """How many records the log held at `at_us`: binary search, since `ts` never decreases."""
     row = head(db)
