@@ -12,7 +12,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test' ;;
-        'audit') words='verify checkpoint prove witness export tail record import replay redact' ;;
+        'audit') words='verify checkpoint prove witness export tail record import replay prune redact' ;;
         'guard') words='hook install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -65,7 +65,7 @@ _nhictl_options() { # all options of a verb
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit verify') words='--keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit verify') words='--segment --keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --since --until --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -73,6 +73,7 @@ _nhictl_options() { # all options of a verb
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --agent --task --token --run --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -149,7 +150,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
-        'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
+        'audit verify':--segment | 'audit verify':--keys | 'audit verify':--anchor) kind=file ;;
         'audit prove':--seq | 'audit prove':--old | 'audit prove':--size) kind=text ;;
         'audit witness':--state) kind=directory ;;
         'audit witness':--keys) kind=file ;;
@@ -163,6 +164,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--keys) kind=file ;;
         'audit replay':--view) kind='is timeline tree' ;;
+        'audit prune':--before) kind=text ;;
+        'audit prune':--out) kind=file ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
         'guard hook':--audience) kind=text ;;
         'guard install':--project) kind=directory ;;
@@ -212,7 +215,7 @@ _nhictl_argument() { # what the argument of that number is
         'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
-        'audit verify':0) kind=file ;;
+        'audit verify':*) kind=file ;;
         'audit witness':0) kind=file ;;
         'audit record':0) kind=text ;;
         'audit import':*) kind=file ;;

@@ -102,6 +102,7 @@ complete -c nhictl -n '__nhictl_at 2 audit' -a tail -d 'print the newest records
 complete -c nhictl -n '__nhictl_at 2 audit' -a record -d 'record what an agent framework tells, line by line'
 complete -c nhictl -n '__nhictl_at 2 audit' -a import -d 'take other systems\' logs in as evidence'
 complete -c nhictl -n '__nhictl_at 2 audit' -a replay -d 'reconstruct what an agent did'
+complete -c nhictl -n '__nhictl_at 2 audit' -a prune -d 'move old records out into a file; proofs go on'
 complete -c nhictl -n '__nhictl_at 2 audit' -a redact -d 'erase content for good; proofs still hold'
 complete -c nhictl -n '__nhictl_at 2 guard' -a hook -d 'decide on a coding agent\'s hook event; fails closed'
 complete -c nhictl -n '__nhictl_at 2 guard' -a install -d 'put the guard into a coding agent\'s settings, or take it out'
@@ -306,6 +307,7 @@ complete -c nhictl -n '__nhictl_at 2 policy check' -l batch -r -F -d 'requests a
 complete -c nhictl -n '__nhictl_at 2 policy check' -l explain -d 'show every rule with the values it saw'
 complete -c nhictl -n '__nhictl_at 2 policy test' -l min-coverage -x -d 'fail below this share of outcomes seen'
 complete -c nhictl -n '__nhictl_at 2 policy test' -F
+complete -c nhictl -n '__nhictl_at 2 audit verify' -l segment -r -F -d 'with the home\'s own: a part that was moved out; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F
@@ -336,6 +338,9 @@ complete -c nhictl -n '__nhictl_at 2 audit replay' -l until -x -d 'not after'
 complete -c nhictl -n '__nhictl_at 2 audit replay' -l keys -r -F -d 'log keys you trust, for our own logs'
 complete -c nhictl -n '__nhictl_at 2 audit replay' -l view -x -a 'timeline tree' -d 'how to show it'
 complete -c nhictl -n '__nhictl_at 2 audit replay' -F
+complete -c nhictl -n '__nhictl_at 2 audit prune' -l before -x -d 'move out records that are older'
+complete -c nhictl -n '__nhictl_at 2 audit prune' -l out -r -F -d 'the new file that their lines go into'
+complete -c nhictl -n '__nhictl_at 2 audit prune' -l dry-run -d 'say what it would move, and move nothing'
 complete -c nhictl -n '__nhictl_at 2 audit redact' -l task -x -d 'all content of this task'
 complete -c nhictl -n '__nhictl_at 2 audit redact' -l subject -x -d 'this principal\'s name, and all content of its tasks'
 complete -c nhictl -n '__nhictl_at 2 audit redact' -l record -x -d 'the content of one record, such as an imported file'

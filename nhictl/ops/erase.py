@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from nhictl.core.ledger import content
@@ -21,7 +20,7 @@ from nhictl.ops.act import AUTHORITY, Act, Head, transact
 from nhictl.ops.erase_files import copies_of, finish, opener
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import erasure, log, sqlite, work
+from nhictl.store import erasure, log, segments, sqlite, work
 from nhictl.store.erasure import Wanted
 
 __all__ = ["Redacted", "Wanted", "check", "finish_all", "redact"]
@@ -91,7 +90,7 @@ def redact(
 def _plan(house: House, wanted: Wanted) -> _Plan:
     db = house.db
     if wanted.record is not None:
-        if log.line(db, wanted.record) is None:
+        if segments.leaf(db, wanted.record) is None:
             raise NotFoundError(f"no record {wanted.record} in the log")
         if not erasure.pieces_of(db, wanted.record):
             raise NotFoundError(f"record {wanted.record} has no content, or it was erased")
@@ -154,7 +153,7 @@ def _carry_out(act: Act, wanted: Wanted, plan: _Plan, reason: str, done: Redacte
         erasure.wipe_record(act.db, record)
     if wanted.subject is not None and alias is not None:
         erasure.wipe_cut(act.db, wanted.subject, alias)
-    digest = sha256(log.line(act.db, wanted.record) or b"").hexdigest() if wanted.record is not None else None
+    digest = segments.leaf(act.db, wanted.record) if wanted.record is not None else None
     todo = wanted._replace(tasks=tuple(row.name for row in plan.rows), digest=digest)
     plain = json.dumps(todo._asdict()).encode()
     erasure.await_rest(act.db, seq, act.house.sealer.seal(plain, f"erasure:{seq}", act.house.random(12)))

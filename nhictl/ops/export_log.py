@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from nhictl.core.ledger import record
-from nhictl.errors import ConflictError, InputError, UnsafeError
+from nhictl.errors import ConflictError, InputError, UndecidableError, UnsafeError
+from nhictl.ops import segment_files
 from nhictl.ops.house import House
 from nhictl.store import log, sqlite
 
@@ -25,7 +26,9 @@ def window(house: House, since_us: int | None, until_us: int | None) -> tuple[in
     with sqlite.guarded("read the log"):
         head = log.head(house.db)
         size = head.size if head else 0
-        start = 0 if since_us is None else log.size_at(house.db, since_us - 1)
+        start = segment_files.moved_out(house).size
+        if since_us is not None:
+            start = max(start, log.size_at(house.db, since_us - 1))
         return start, size if until_us is None else min(size, log.size_at(house.db, until_us))
 
 
@@ -41,6 +44,13 @@ def lines(house: House, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         if not piece or piece[-1][0] != start + len(piece) - 1 or len(piece) < min(end - start, _PIECE):
             raise _missing(start + len(piece))
         start += len(piece)
+
+
+def moved_out(house: House) -> str | None:
+    """What an export of everything leaves out, in words; None if it is nothing."""
+    with sqlite.guarded("read the log"):
+        out = segment_files.moved_out(house)
+    return f"it begins with record {out.size}: earlier lines are in {', '.join(out.files)}" if out.size else None
 
 
 def _missing(seq: int) -> UnsafeError:
@@ -95,7 +105,14 @@ class Tail:
                     f"the log has {size} records: it ends before record {self.next}", code="cursor_ahead",
                     hint="was it put back to an older state? nhictl doctor",
                 )  # fmt: skip
-            before = log.line(house.db, self.next - 1) if self.next else None
+            out = segment_files.moved_out(house)
+            if start is not None and start < out.size:
+                raise UndecidableError(
+                    f"the lines of records before {out.size} were moved out to {', '.join(out.files)}",
+                    code="records_moved_out", hint=f"ship those files, then go on with --from-seq {out.size}",
+                )  # fmt: skip
+            self.next = max(self.next, out.size)
+            before = log.line(house.db, self.next - 1) if self.next > out.size else None
         self._prev = record.next_prev(before) if before is not None else None
 
     def new(self) -> Iterator[tuple[int, bytes]]:

@@ -15,7 +15,7 @@ from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.select import select
 from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import audit_log, log_file, sources, tasks
+from nhictl.ops import audit_log, log_file, segment_files, sources, tasks
 from nhictl.ops.house import House
 from nhictl.ops.sealing import content_place
 from nhictl.store import log, sqlite
@@ -59,6 +59,11 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
         opener = _Opener(house)
         good, bad = _decode(iter(rows))
         folded = own.fold(good, opener.content, _reimport)
+        out = segment_files.moved_out(house)
+        if out.size:
+            folded.unproven.append(
+                f"records before {out.size} are not shown: their lines are in {', '.join(out.files)}"
+            )
     return _story(
         found, 0 if found.exit == 0 else found.exit, (len(good), 0, bad), folded.events, folded.unproven, wanted, []
     )

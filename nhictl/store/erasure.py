@@ -12,12 +12,11 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from nhictl.core.ledger.content import canonical
-from nhictl.store import sqlite
+from nhictl.store import segments, sqlite
 
 ERASED: Final = {
     "content": ("sealed",),
@@ -51,7 +50,7 @@ class Wanted(NamedTuple):
     subject: str | None = None
     record: int | None = None
     digest: str | None = None
-    """SHA-256 of that record's line, hex."""
+    """The leaf hash of that record, hex."""
 
 
 class Waiting(NamedTuple):
@@ -213,7 +212,5 @@ def _clean(db: sqlite3.Connection, wanted: Wanted, alias: Callable[[], str], ope
                 wipe_record(db, seq)
     for name in dict.fromkeys(names):
         wipe_task(db, name, None, None)
-    if wanted.record is not None:
-        line = db.execute("SELECT CAST(line AS BLOB) FROM log WHERE seq = ?", (wanted.record,)).fetchone()
-        if line and sha256(line[0]).hexdigest() == wanted.digest:  # the copy may be of another course of things
-            wipe_record(db, wanted.record)
+    if wanted.record is not None and segments.leaf(db, wanted.record) == wanted.digest:
+        wipe_record(db, wanted.record)  # not where the copy is of another course of things

@@ -156,9 +156,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         # erasures that are recorded while some file may still hold what was erased; `todo` is sealed
         "CREATE TABLE erasure (seq INTEGER PRIMARY KEY, todo BLOB)",
-        # what was cut off the beginning of the log: where it goes on, and the tree up to there
-        "CREATE TABLE cut_log (id INTEGER PRIMARY KEY CHECK (id = 0), size INTEGER NOT NULL, ts INTEGER NOT NULL,"
-        " prev TEXT NOT NULL, subtrees BLOB NOT NULL, genesis BLOB NOT NULL, segment TEXT NOT NULL)",
+        # segments of the log whose lines are in a file elsewhere: up to which size, by which record, in which file; of such
+        # a line the log keeps a zero byte and its leaf hash
+        "CREATE TABLE cut_log (size INTEGER PRIMARY KEY, seq INTEGER NOT NULL, file TEXT NOT NULL)",
     ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from nhictl.cli.session import session
-from nhictl.errors import InputError
+from nhictl.cli.main import report
+from nhictl.cli.session import Session, session
+from nhictl.errors import InputError, UndecidableError
 from nhictl.ops.audit_log import export_native
-from nhictl.ops.export_log import lines, shaped, window
+from nhictl.ops.export_log import lines, moved_out, shaped, window
 from nhictl.render.json_text import compact
 
 FORMATS_TO = ("native", "ocsf", "timesketch", "csv")
@@ -40,6 +41,7 @@ def command(
                 "a native export is the whole log", code="usage", hint="--since goes with the other formats"
             )
         export_native(now.house(), sys.stdout.buffer)
+        _tell(now)
         return
     house = now.house()
     start, end = window(house, now.at(since, "--since"), now.at(until, "--until"))
@@ -53,3 +55,10 @@ def command(
     else:
         sys.stdout.writelines(compact(one) + "\n" for one in found)
     sys.stdout.flush()
+    _tell(now)
+
+
+def _tell(now: Session) -> None:
+    """That the beginning is elsewhere, if it is."""
+    if (what := moved_out(now.house())) is not None:
+        report(UndecidableError(what, code="records_moved_out"), now, warning=True)
