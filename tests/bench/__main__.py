@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import custody, log, policy, processes, revoke, store
+from tests.bench import custody, log, policy, processes, record, revoke, store
 from tests.bench.measure import Row, table
 
 
@@ -30,6 +30,7 @@ def main() -> int:
         rows += store.writers(folder)
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
+        rows += record.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0

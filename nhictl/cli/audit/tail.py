@@ -49,11 +49,11 @@ def command(
         sys.stdout.flush()
         if not follow:
             return
-        while not stop.asked and (now := tail.changed()) == seen:
+        while not stop.asked and tail.changed() == seen:
             house.check_in_place()
             if _nobody_reads():
                 return
-        seen = now
+        seen = tail.changed()
 
 
 class _Stop:

@@ -6,6 +6,7 @@ Google, Slack, Stripe, npm, PyPI, Hugging Face, Vault and others); where lengths
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 UPPER: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -73,6 +74,11 @@ PLAIN_WORDS: Final = frozenset(
 )
 
 
+SHORTEST: Final = 20
+"""Characters of the shortest credential that is known by its form alone."""
+
+
+@lru_cache(4096)
 def names_a_secret(name: str) -> bool:
     """Whether the value under this name is a secret: `password`, `client_secret`, `X-Api-Key`, `accessToken` and the like.
 
