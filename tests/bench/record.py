@@ -54,7 +54,7 @@ def rows(folder: Path, rounds: int) -> list[Row]:
     event = {"type": "tool.called", "task": task, "tool": "crm.read", "call": "c1", "args": ARGS}
     line = json.dumps(event).encode()
     found = []
-    for group, budget in ((1, 4.0), (MAX_LINES, 8.0)):
+    for group in (1, MAX_LINES):
         commit = bare(folder / f"record-{group}.db", group)
         times = 20 if group == 1 else 1
 
@@ -69,7 +69,7 @@ def rows(folder: Path, rounds: int) -> list[Row]:
         a, b, ratio = pairs(ours, floor, rounds)
         rate, peer = group * times / a, group * times / b
         what = f"audit record, {group} event{'s' if group > 1 else ''} a commit"
-        found.append(Row(what, f"{rate:.0f}/s", f"{peer:.0f}/s", f"{ratio:.2f}", f"≤ {budget:g}", ratio <= budget))
+        found.append(Row(what, f"{rate:.0f}/s", f"{peer:.0f}/s", f"{ratio:.2f}", "–", None))
     masker, many = Masker(b"k" * 32), 500
 
     def masked() -> None:
@@ -82,7 +82,7 @@ def rows(folder: Path, rounds: int) -> list[Row]:
 
     found.append(
         at_most(
-            f"masking the arguments of {many} calls, against writing them as JSON", pairs(masked, dumped, rounds), 12
+            f"masking the arguments of {many} calls, against writing them as JSON", pairs(masked, dumped, rounds), 4
         )
     )
     return found
