@@ -10,7 +10,9 @@ erasing reaches it. A process that is killed leaves lines that are still whole b
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,6 +27,7 @@ from nhictl.store import files, log, segments, sqlite
 from nhictl.store.lock import WriteLock
 
 _AT_ONCE: Final = 5000
+_DAY_US: Final = 86_400_000_000
 
 
 class Pruned(NamedTuple):
@@ -84,6 +87,7 @@ def prune(house: House, before_us: int, target: str) -> tuple[Pruned, Head]:
         path.unlink(missing_ok=True)
         raise
     reduce(house)
+    forget(house, before_us)
     return done, head
 
 
@@ -123,22 +127,46 @@ def reduce(house: House) -> int:
     db, count = house.db, 0
     cut = segment_files.moved_out(house).size
     while True:
-        lock = WriteLock(house.home / LOCK)
-        lock.acquire(house.lock_timeout)
-        try:
-            with sqlite.guarded("move lines out"):
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    rows = segments.whole(db, cut, _AT_ONCE, ROTATED)
-                    segments.reduce(db, rows)
-                    if not rows:
-                        segments.drop_notes(db, cut)
-                    db.execute("COMMIT")
-                except BaseException:
-                    db.execute("ROLLBACK")
-                    raise
-        finally:
-            lock.release()
+        with _writing(house):
+            rows = segments.whole(db, cut, _AT_ONCE, ROTATED)
+            segments.reduce(db, rows)
+            if not rows:
+                segments.drop_notes(db, cut)
         count += len(rows)
         if not rows:
             return count
+
+
+def forget(house: House, before_us: int) -> int:
+    """Let go of tokens that had expired before that moment, and a day ago at the least; how many.
+
+    They are refused as before, as unknown ones: none becomes good again. What the log says of them stays.
+    """
+    now_us = house.clock()
+    before_s = min(before_us, now_us - _DAY_US) // 1_000_000
+    count = 0
+    while True:
+        with _writing(house):
+            segments.forget_spent(house.db, now_us // 1_000_000)
+            found = segments.forget_tokens(house.db, before_s, _AT_ONCE)
+        count += found
+        if not found:
+            return count
+
+
+@contextlib.contextmanager
+def _writing(house: House) -> Iterator[None]:
+    """One short transaction under the writers' lock that appends nothing."""
+    lock = WriteLock(house.home / LOCK)
+    lock.acquire(house.lock_timeout)
+    try:
+        with sqlite.guarded("tidy the database up"):
+            house.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                house.db.execute("COMMIT")
+            except BaseException:
+                house.db.execute("ROLLBACK")
+                raise
+    finally:
+        lock.release()

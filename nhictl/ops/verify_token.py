@@ -23,7 +23,7 @@ from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
 from nhictl.ops.token_facts import Question, Seen
 from nhictl.store import agents as agent_table
-from nhictl.store import log
+from nhictl.store import log, segments
 
 LATEST = agent_table.LATEST
 
@@ -125,6 +125,8 @@ def judge(
         claims.check_times(parsed.claims, now_us, asked.kind)
         claims.check_audience(parsed.claims, asked.audience)
         facts = token_facts.read(house, asked.kind, parsed, now_us, below, seen)
+        if seen.token is None and asked.at_us is not None and parsed.claims["exp"] < segments.tokens_gone(house.db):
+            raise RejectedError(17, "indeterminate", "tokens that had expired by then were let go of")
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)

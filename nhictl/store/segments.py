@@ -60,3 +60,27 @@ def leaf(db: sqlite3.Connection, seq: int) -> str | None:
     if row is None:
         return None
     return row[0][1:].hex() if is_stub(row[0]) else leaf_hash(row[0]).hex()
+
+
+def forget_tokens(db: sqlite3.Connection, before_s: int, most: int) -> int:
+    """Let go of up to `most` tokens that had expired before that second, and of what was delegated by them; how many.
+
+    The newest of all stays, so that no row id is given twice. Whose entry in a status list was theirs stays known.
+    """
+    gone = "SELECT id FROM token WHERE expires < ?1 AND id < (SELECT max(id) FROM token) ORDER BY id LIMIT ?2"
+    db.execute("INSERT OR IGNORE INTO token_gone (id, before) VALUES (0, 0)")
+    db.execute("UPDATE token_gone SET before = max(before, ?)", (before_s,))
+    db.execute(f"DELETE FROM delegation WHERE token IN ({gone})", (before_s, most))  # noqa: S608 - a constant of this function
+    return db.execute(f"DELETE FROM token WHERE id IN ({gone})", (before_s, most)).rowcount  # noqa: S608
+
+
+def tokens_gone(db: sqlite3.Connection) -> int:
+    """The second before which tokens that had expired may have been let go of; 0 if none was."""
+    row = db.execute("SELECT before FROM token_gone").fetchone()
+    return int(row[0]) if row else 0
+
+
+def forget_spent(db: sqlite3.Connection, now_s: int) -> None:
+    """Let go of what was remembered so that it is not used twice, once no clock takes it for good."""
+    db.execute("DELETE FROM spent WHERE until < ?", (now_s,))
+    db.execute("DELETE FROM proof WHERE until <= ?", (now_s,))

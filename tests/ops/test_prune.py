@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nhictl.core.ledger import event_line
+from nhictl.core.token import b64
 from nhictl.errors import InputError, NotFoundError, UndecidableError, UnsafeError
 from nhictl.ops import prune_log
 from nhictl.ops.audit_log import export_native, newest, parse_anchor, verify_files, verify_home
@@ -21,11 +22,12 @@ from nhictl.ops.prune_log import Pruned, plan, prune
 from nhictl.ops.record_events import record_events
 from nhictl.ops.replay import Filter, from_home
 from nhictl.ops.restore_home import restore
+from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.rotate_log_key import rotate
 from nhictl.ops.tasks import show
 from nhictl.ops.verify_token import verify
 from nhictl.store import log, segments
-from tests.ops.token_home import Authority, add_task, question, records
+from tests.ops.token_home import Authority, add_task, add_token, question, records
 
 Damage = Callable[[House, list[Path]], object]
 
@@ -274,3 +276,40 @@ def test_exports_and_followers_say_what_is_not_here(authority: Authority, parts:
     assert parts[1].name in refused.value.message
     assert [seq for seq, _ in Tail(house, start, 10).new()] == list(range(start, end))
     assert [seq for seq, _ in Tail(house, None, 1000).new()] == list(range(start, end))
+
+
+def test_tokens_that_expired_are_let_go_of_and_none_becomes_good(authority: Authority, tmp_path: Path) -> None:
+    house, clock = authority.house, authority.clock
+    at, old = clock.now_us, authority.token
+    revoke(house, Selector(jti=authority.other_token.jti), None)
+    clock.advance(3 * 86400)
+    late = add_token(house, add_task(house))
+    clock.advance(2 * 86400)
+    last = add_token(house, add_task(house))
+    held = house.db.execute("SELECT count(*) FROM token").fetchone()[0]
+    cut_at = clock.now_us - 86400 * 1_500_000
+    prune(house, cut_at, str(tmp_path / "one.jsonl"))
+    left = {row[0] for row in house.db.execute("SELECT jti FROM token")}
+    assert left == {b64.decode(last.jti)}
+    assert held == 4
+    for token in (old, authority.other_token, late):
+        assert not verify(house, question(token.token)).valid
+    for moment in (at, clock.now_us - 10):
+        found = verify(house, question(old.token, at_us=moment))
+        assert found.reason in ("indeterminate", "token_expired"), found
+    assert verify(house, question(old.token, at_us=at)).reason == "indeterminate"
+    assert verify(house, question(last.token)).valid
+    clock.now_us = at + 1
+    assert verify(house, question(old.token)).reason == "clock_regressed"
+    clock.now_us = cut_at + 86400 * 10**6 * 2
+    fresh = add_token(house, add_task(house))
+    assert verify(house, question(fresh.token)).valid
+    assert house.db.execute("SELECT count(DISTINCT id) = count(*) AND max(id) = 5 FROM token").fetchone() == (1,)
+    assert verify_home(house, ()).exit == 0
+
+
+def test_what_expired_within_a_day_is_kept(authority: Authority, tmp_path: Path) -> None:
+    held = authority.house.db.execute("SELECT count(*) FROM token").fetchone()
+    authority.clock.advance(80_000)
+    prune(authority.house, authority.clock.now_us, str(tmp_path / "one.jsonl"))
+    assert authority.house.db.execute("SELECT count(*) FROM token").fetchone() == held

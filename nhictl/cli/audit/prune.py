@@ -23,7 +23,8 @@ def command(
 
     Of each line its hash stays, so that proofs, anchors and questions about the past go on. Together the files and what is
     left are one log: audit verify --segment FILE, or audit verify FILE… of the parts and an export. Content stays sealed in
-    the home, where audit redact reaches it. Keep the file: what it says is nowhere else.
+    the home, where audit redact reaches it. Keep the file: what it says is nowhere else. Rows of tokens that had expired by
+    then, and a day ago at the least, are let go of too; they stay refused.
 
     Example: nhictl audit prune --before 2026-06-01 --out /srv/evidence/log-2026-h1.jsonl
     """
