@@ -13,7 +13,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test' ;;
         'audit') words='verify checkpoint prove witness export tail record import replay prune redact' ;;
-        'guard') words='hook install status' ;;
+        'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
     esac
@@ -76,6 +76,7 @@ _nhictl_options() { # all options of a verb
         'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -168,6 +169,8 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit prune':--out) kind=file ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
         'guard hook':--audience) kind=text ;;
+        'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
+        'guard mcp':--deny-as) kind='is result error' ;;
         'guard install':--project) kind=directory ;;
         'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience) kind=text ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
@@ -221,6 +224,7 @@ _nhictl_argument() { # what the argument of that number is
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;
+        'guard mcp':*) kind=text ;;
         'guard install':0) kind='is claude-code codex' ;;
         'crypto jws-verify':0) kind=file ;;
         'crypto dpop-verify':0) kind=file ;;

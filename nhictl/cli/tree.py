@@ -122,6 +122,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
         "stand in front of an agent's tools and ask before each call",
         {
             "hook": Verb("guard.hook", "decide on a coding agent's hook event; fails closed"),
+            "mcp": Verb("guard.mcp", "stand between an MCP client and a server; every call is judged"),
             "install": Verb("guard.install", "put the guard into a coding agent's settings, or take it out"),
             "status": Verb("guard.status", "prove that the guards are on"),
         },

@@ -74,13 +74,10 @@ class Child:
         die, unless what it executes is set-uid, which the kernel takes as a reason not to.
         """
         self._signals = signals
-        prctl, parent = _prctl(), os.getpid()
+        tied = dying_with_us()
 
         def prepare() -> None:
-            if prctl is not None:
-                prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-            if os.getppid() != parent:
-                os.kill(os.getpid(), signal.SIGKILL)  # we died before that was in force
+            tied()
             signals.as_before()
 
         for number in inherit:
@@ -135,6 +132,19 @@ class Child:
             return os.getpgid(self.pid) == os.getpgrp()
         except OSError:
             return False
+
+
+def dying_with_us() -> Callable[[], None]:
+    """What a new process has to do before it executes anything, to be sent SIGTERM when the process that starts it dies."""
+    prctl, parent = _prctl(), os.getpid()
+
+    def prepare() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)  # we died before that was in force
+
+    return prepare
 
 
 def _prctl() -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nhictl.core.token import b64
-from nhictl.enforce import grip as grips
 from nhictl.enforce.hook import event as events
 from nhictl.enforce.hook.event import Event
 from nhictl.enforce.hook.hosts import Host, answer
 from nhictl.errors import NotFoundError
+from nhictl.ops import guard_grip as grips
 from nhictl.ops import guard_session
 from nhictl.ops.guard_call import Call, Grip, begin, called, settle
 from nhictl.ops.house import House

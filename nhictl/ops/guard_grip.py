@@ -14,6 +14,7 @@ TOKEN_FD: Final = "NHICTL_TOKEN_FD"  # noqa: S105  # the names of variables
 TOKEN_FILE: Final = "NHICTL_TOKEN_FILE"  # noqa: S105
 TOKEN: Final = "NHICTL_TOKEN"  # noqa: S105
 TASK: Final = "NHICTL_TASK"
+NAMES: Final = (TOKEN_FD, TOKEN_FILE, TOKEN, TASK)
 _LIMIT: Final = 16384 + 2
 
 

@@ -1,0 +1,171 @@
+"""Lines between a client on our standard streams and a server that we start: one thread, nothing waits for a full pipe.
+
+The server ends with us, also if we are killed (parent-death signal), and is told nothing that would let it act for the
+agent: it does not inherit what `nhictl run` hands over. Its standard error is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+from nhictl.enforce.mcp.message import MAX_LINE
+from nhictl.enforce.mcp.session import Session
+from nhictl.ops.run_child import dying_with_us
+
+_BLOCK: Final = 1 << 16
+_FULL: Final = 8 << 20
+"""Bytes waiting for one side at which the other is not read any further."""
+_GRACE_S: Final = 5.0
+
+
+class _Lines:
+    """Bytes that come in, as lines; one that is too long is a line of its first bytes, which nobody takes for a message."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._dropping = False
+
+    def add(self, data: bytes) -> list[bytes]:
+        found: list[bytes] = []
+        *whole, last = data.split(b"\n")
+        for part in whole:
+            self._take(part)
+            if not self._dropping:
+                found.append(bytes(self._rest))
+            self._rest.clear()
+            self._dropping = False
+        self._take(last)
+        if len(self._rest) > MAX_LINE and not self._dropping:
+            found.append(bytes(self._rest[: MAX_LINE + 1]))
+            self._dropping = True
+        if self._dropping:
+            self._rest.clear()
+        return found
+
+    def _take(self, part: bytes) -> None:
+        if not self._dropping:
+            self._rest += part
+
+    def end(self) -> list[bytes]:
+        return [bytes(self._rest)] if self._rest and not self._dropping else []
+
+
+class Relay:
+    """One client and one server. `run` returns the server's exit status as a shell would say it."""
+
+    def __init__(self, session: Session, command: Sequence[str], env: dict[str, str], streams: tuple[int, int]) -> None:
+        self._session = session
+        self._client_in, self._client_out = streams
+        self._process = subprocess.Popen(  # noqa: S603  # the command is what we were asked to run
+            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, preexec_fn=dying_with_us(),  # noqa: PLW1509
+        )  # fmt: skip
+        assert self._process.stdin is not None  # noqa: S101  # for the type checker
+        assert self._process.stdout is not None  # noqa: S101
+        self._server_in: int | None = self._process.stdin.fileno()
+        self._server_out = self._process.stdout.fileno()
+        self._waiting = {"client": bytearray(), "server": bytearray()}
+        self._lines = {"client": _Lines(), "server": _Lines()}
+
+    def run(self) -> int:
+        """Carry lines until both sides have ended; every call is settled when this returns or raises."""
+        try:
+            for number in (self._client_in, self._client_out, self._server_in, self._server_out):
+                if number is not None:
+                    os.set_blocking(number, False)
+            self._loop()
+        finally:
+            code = self._stop()
+            self._session.end(f"the server ended with {code}" if code else "the session ended")
+            with contextlib.suppress(OSError):
+                os.set_blocking(self._client_out, True)
+        return code
+
+    def _loop(self) -> None:
+        reading = {"client": True, "server": True}
+        while reading["server"] or self._waiting["client"]:
+            if not reading["client"] and not self._waiting["server"]:
+                self._close_server_in()
+            ready = self._ready(reading)
+            if "to client" in ready and not self._write(self._client_out, "client"):
+                return  # nobody reads any more
+            if "to server" in ready and self._server_in is not None and not self._write(self._server_in, "server"):
+                self._waiting["server"].clear()
+                self._close_server_in()
+            for side, number in (("client", self._client_in), ("server", self._server_out)):
+                if f"from {side}" in ready:
+                    reading[side] = self._read(side, number)
+
+    def _ready(self, reading: dict[str, bool]) -> set[str]:
+        """What can be done without waiting; waits until something can."""
+        wanted: dict[int, tuple[int, dict[int, str]]] = {}
+
+        def want(number: int, event: int, name: str) -> None:
+            events, names = wanted.get(number, (0, {}))
+            wanted[number] = (events | event, names | {event: name})
+
+        if reading["client"] and len(self._waiting["server"]) < _FULL and self._server_in is not None:
+            want(self._client_in, selectors.EVENT_READ, "from client")
+        if reading["server"] and len(self._waiting["client"]) < _FULL:
+            want(self._server_out, selectors.EVENT_READ, "from server")
+        if self._waiting["client"]:
+            want(self._client_out, selectors.EVENT_WRITE, "to client")
+        if self._waiting["server"] and self._server_in is not None:
+            want(self._server_in, selectors.EVENT_WRITE, "to server")
+        with selectors.PollSelector() as chosen:  # not epoll, which refuses plain files: standard input may be one
+            for number, (events, names) in wanted.items():
+                chosen.register(number, events, names)
+            return {name for key, mask in chosen.select() for event, name in key.data.items() if mask & event}
+
+    def _read(self, side: str, number: int) -> bool:
+        """Read what is there and hand on its lines; False at the end."""
+        try:
+            data = os.read(number, _BLOCK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        lines = self._lines[side].add(data) if data else self._lines[side].end()
+        for line in lines:
+            if side == "client":
+                back, forth = self._session.from_client(line)
+                self._waiting["client"] += back
+                self._waiting["server"] += forth
+            else:
+                self._waiting["client"] += self._session.from_server(line)
+        return bool(data)
+
+    def _write(self, number: int, side: str) -> bool:
+        """Write what goes; False if nobody reads there any more."""
+        waiting = self._waiting[side]
+        try:
+            with memoryview(waiting)[:_BLOCK] as part:
+                done = os.write(number, part)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        del waiting[:done]
+        return True
+
+    def _close_server_in(self) -> None:
+        if self._server_in is not None and self._process.stdin is not None:
+            self._server_in = None
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+    def _stop(self) -> int:
+        """End the server as the specification says (MCP "Lifecycle", shutdown over stdio): its input, then SIGTERM, SIGKILL."""
+        self._close_server_in()
+        for harder in (None, signal.SIGTERM, signal.SIGKILL):
+            if harder is not None:
+                self._process.send_signal(harder)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(_GRACE_S)
+                return code if code >= 0 else 128 - code
+        return 128
