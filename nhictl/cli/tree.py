@@ -109,6 +109,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "checkpoint": Verb("audit.checkpoint", "print the newest signed checkpoint, to keep elsewhere"),
             "prove": Verb("audit.prove", "prove one record, or that the log only grew"),
             "witness": Verb("audit.witness", "remember a log's checkpoints elsewhere and cosign them"),
+            "bundle": Verb("audit.bundle", "write records as evidence that travels, with proofs"),
             "export": Verb("audit.export", "write the log out, byte for byte or as other systems have it"),
             "tail": Verb("audit.tail", "print the newest records, and follow the log"),
             "record": Verb("audit.record", "record what an agent framework tells, line by line"),

@@ -124,7 +124,7 @@ def contiguous(rows: Iterable[tuple[int, bytes]], out: int = 0) -> Iterator[list
 def verify_file(
     path: Path, house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[tuple[str | None, bytes]] | None
 ) -> ledger.Integrity:
-    """Verify an exported log; see `verify_stream`."""
+    """Verify an exported log (see `verify_stream`) or an evidence bundle."""
     return verify_files([path], house, anchors, keys)
 
 
@@ -132,10 +132,15 @@ def verify_files(
     paths: Sequence[Path], house: House, anchors: Sequence[ledger.Anchor],
     keys: Sequence[tuple[str | None, bytes]] | None,
 ) -> ledger.Integrity:  # fmt: skip
-    """Verify an exported log that lies in one file, or in several that follow one another.
+    """Verify an exported log that lies in one file, or in several that follow one another; or one evidence bundle.
 
     UndecidableError (3) if the first is not the beginning: what was before it has to be there too.
     """
+    if len(paths) == 1 and _is_archive(paths[0]):
+        from nhictl.ops import check_bundle
+
+        with paths[0].open("rb") as file:
+            return check_bundle.check(file, house, anchors, keys)
     if begin := segment_files.begin_of(paths[0]):
         raise UndecidableError(
             f"`{paths[0]}` begins with record {begin} of its log", code="part_missing",
@@ -148,6 +153,14 @@ def verify_files(
             return verify_stream(whole, house, anchors, keys)
     except OSError as e:
         raise InputError(f"cannot read `{e.filename}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError as e:
+        raise InputError(f"cannot read `{path}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
 
 
 def verify_stream(

@@ -17,7 +17,10 @@ from nhictl.core.ledger import checkpoint
 from nhictl.core.ledger.scan import Scan, roots_of, scan
 
 CHECKPOINTS: Final = "nhictl.checkpoints/v1"
-_BLOCK: Final = 1 << 20
+_BLOCK: Final = 1 << 16
+"""Bytes that are read and worked on at a time: what stays in a processor's cache is hashed faster."""
+_LONGEST: Final = 1 << 20
+"""Bytes of the longest line that is looked at, that of the checkpoints included."""
 
 
 class Read(NamedTuple):
@@ -64,7 +67,7 @@ def read_batches(file: BinaryIO, notes: list[dict[str, Any]]) -> Iterator[list[b
             batch = held + parts
             held = [batch.pop()]  # it may be the last line, which is no record
             yield batch
-        if len(rest) > _BLOCK:  # no record of ours is that long: not a torn end, and never held whole
+        if len(rest) > _LONGEST:  # no record of ours is that long: not a torn end, and never held whole
             yield [*held, rest[:1024]]
             return
     if held:
@@ -105,8 +108,8 @@ def _tail(file: BinaryIO) -> bytes:
     """The last line of a file, which then stands where it stood."""
     start = file.tell()
     size = file.seek(0, 2)
-    file.seek(max(start, size - _BLOCK))
-    tail = file.read(_BLOCK).rstrip(b"\n").rpartition(b"\n")[2]
+    file.seek(max(start, size - _LONGEST))
+    tail = file.read(_LONGEST).rstrip(b"\n").rpartition(b"\n")[2]
     file.seek(start)
     return tail
 

@@ -7,19 +7,17 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 from nhictl import formats
-from nhictl.core import strict_json
 from nhictl.core.ledger import record
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own, timeline
 from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.select import select
-from nhictl.errors import InputError, UnsafeError
+from nhictl.errors import InputError
 from nhictl.ops import audit_log, log_file, segment_files, sources, tasks
+from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
-from nhictl.ops.sealing import content_place
 from nhictl.store import log, sqlite
-from nhictl.store.keys import Sealer
 
 
 class Filter(NamedTuple):
@@ -56,7 +54,7 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
     with sqlite.guarded("read the log"):
         ident = tasks.find(house, wanted.task).id if wanted.task else None
         rows = list(log.lines(house.db, ident, below))
-        opener = _Opener(house)
+        opener = Contents(house)
         good, bad = _decode(iter(rows))
         folded = own.fold(good, opener.content, _reimport)
         out = segment_files.moved_out(house)
@@ -151,35 +149,3 @@ def _decode(rows: Iterator[tuple[int, bytes]]) -> tuple[list[tuple[int, dict[str
 
 def _reimport(imp: str, data: bytes, run: str) -> list[Event]:
     return formats.read(imp, data, run=run, file=run).events
-
-
-class _Opener:
-    """Opens sealed content of the home's log, keys once a task."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.keys: dict[int, Sealer | None] = {}
-
-    def content(self, seq: int, label: str) -> Any:
-        """The content, bytes for `source`, else the JSON value; `ERASED` if it was erased, None if it does not open."""
-        found = log.content(self.house.db, seq, label)
-        if found is None:
-            return own.ERASED
-        task, sealed = found
-        if task not in self.keys:
-            self.keys[task] = self._key(task)
-        sealer = self.keys[task]
-        if sealer is None:
-            return None
-        try:
-            plain = sealer.open(sealed, content_place(self.house.meta["chain"], seq, label))
-        except UnsafeError:
-            return None
-        return plain if label == "source" else strict_json.loads(plain, max_depth=200)
-
-    def _key(self, task: int) -> Sealer | None:
-        db = self.house.db
-        box = log.content_key(db, task)
-        if box is None:
-            return None
-        return Sealer(self.house.unseal(box, f"content key:{task}", lambda: log.content_key(db, task)))

@@ -23,7 +23,7 @@ _TAIL: Final = len(_BEFORE) + 64 + len(_AFTER)
 class Scan(NamedTuple):
     """One pass over a log: records that link up, the tree over them, roots at the sizes asked for, and where it broke.
 
-    `last` is the line that broke the chain, else the last record.
+    `last` is the line that broke the chain, else the last record; `before` the record before a break.
     """
 
     size: int
@@ -33,6 +33,7 @@ class Scan(NamedTuple):
     broken_at: int | None
     last: bytes
     keys: LogKeys
+    before: bytes = b""
 
 
 class Leaves:
@@ -79,7 +80,7 @@ def scan(
     else:
         if wanted and wanted[-1] == walk.size:
             roots[walk.size] = walk.root()
-    return Scan(walk.size, walk.root(), roots, walk.genesis, walk.broken, walk.last, walk.keys)
+    return Scan(walk.size, walk.root(), roots, walk.genesis, walk.broken, walk.last, walk.keys, walk.before)
 
 
 def roots_of(blocks: Iterable[bytes], marks: Iterable[int]) -> dict[int, bytes]:
@@ -103,7 +104,7 @@ def roots_of(blocks: Iterable[bytes], marks: Iterable[int]) -> dict[int, bytes]:
 class _Walk:
     """The state of one pass: what `take` leaves is where the next batch goes on."""
 
-    __slots__ = ("_leaves", "broken", "genesis", "keys", "last", "prev", "root", "size", "tree")
+    __slots__ = ("_leaves", "before", "broken", "genesis", "keys", "last", "prev", "root", "size", "tree")
 
     def __init__(self, leaves: Callable[[bytes], object] | None, tree: BatchTree) -> None:
         self._leaves = leaves
@@ -114,7 +115,7 @@ class _Walk:
         self.prev = record.GENESIS_PREV
         self.genesis: bytes | None = None
         self.broken: int | None = None
-        self.last = b""
+        self.last = self.before = b""
 
     def take(self, lines: Sequence[bytes] | Leaves) -> None:
         """Take lines up to the first that does not link; of leaf hashes alone the next line has to link to the last."""
@@ -133,7 +134,7 @@ class _Walk:
                 i for i, line in enumerate(lines) if line[-_TAIL:] != due[i * _TAIL : (i + 1) * _TAIL]
             )  # fmt: skip
             self.take(lines[:at])
-            self.broken, self.last = self.size, lines[at]
+            self.broken, self.before, self.last = self.size, self.last, lines[at]
             return
         if not self.size:
             self.genesis = lines[0]

@@ -140,15 +140,28 @@ def judge(
 
 def _broken(done: Scan, notes: Sequence[str], chain: str | None) -> Integrity:
     at = done.broken_at or 0
+
+    def bad(kind: str, seq: int, what: str) -> Integrity:
+        return Integrity("TAMPERED", done.size, done.root, chain, seq, kind, what)
+
+    if fault := _malformed(done.last):
+        return bad("malformed", at, f"line {at + 1} is not a record in canonical form: {fault}")
+    if at == 0 or _trusted_size(done, notes) >= at:
+        return bad("link", at, f"record {at} does not follow the one before")
+    if fault := _malformed(done.before):  # it links to the one before, so it was put in its place
+        return bad("malformed", at - 1, f"line {at} is not a record in canonical form: {fault}")
+    return bad(
+        "link", at - 1, f"record {at} does not follow record {at - 1}: one of them was altered, added or left out"
+    )
+
+
+def _malformed(line: bytes) -> str | None:
+    """Why a line is no record of ours, None if it is one."""
     try:
-        record.decode(done.last)
-        kind, what = "link", f"record {at} does not follow the one before"
+        record.decode(line)
     except record.RecordError as e:
-        kind, what = "malformed", f"line {at + 1} is not a record in canonical form: {e}"
-    first = at
-    if kind == "link" and at > 0 and _trusted_size(done, notes) < at:
-        first, what = at - 1, f"record {at} does not follow record {at - 1}: one of them was altered, added or left out"
-    return Integrity("TAMPERED", done.size, done.root, chain, first, kind, what)
+        return str(e)
+    return None
 
 
 def _against_anchor(done: Scan, anchor: Anchor, chain: str | None) -> tuple[str, int | None, str, str] | None:
@@ -170,11 +183,12 @@ def _notes_fault(done: Scan, notes: Sequence[str], chain: str | None) -> tuple[s
         said = notes_.parse(newest)
     except notes_.NoteError as e:
         return "checkpoint", _untrusted(done, notes), f"the newest checkpoint cannot be read: {e}"
-    if said.size > done.size:
-        return "truncated", done.size, f"the checkpoint covers {said.size} records, here are {done.size}"
-    if said.chain != chain:
+    if chain is not None and said.chain != chain:
         return "checkpoint", _untrusted(done, notes), "the newest checkpoint is of another log"
-    if said.size < done.size:
+    altered = said.size != done.size and _altered(done, notes)
+    if said.size > done.size and not altered:
+        return "truncated", done.size, f"the checkpoint covers {said.size} records, here are {done.size}"
+    if said.size < done.size and not altered:
         return "unsigned", said.size, f"records from {said.size} on are covered by no checkpoint"
     if said.root != done.root:
         at = _trusted_size(done, notes)
@@ -182,6 +196,18 @@ def _notes_fault(done: Scan, notes: Sequence[str], chain: str | None) -> tuple[s
     if not _signed(done, newest, said.size):
         return "signature", _untrusted(done, notes), "the newest checkpoint is not signed by the log's key"
     return None
+
+
+def _altered(done: Scan, notes: Sequence[str]) -> bool:
+    """Whether the last checkpoint that the records reach is over others than these: more is wrong than their number."""
+    for note in reversed(notes):
+        try:
+            said = notes_.parse(note)
+        except notes_.NoteError:
+            continue
+        if said.size in done.roots:
+            return done.roots[said.size] != said.root
+    return False
 
 
 def _second_history(done: Scan, notes: Sequence[str]) -> int | None:

@@ -119,7 +119,7 @@ ATTACKS: dict[str, tuple[Alter, Expected]] = {
     "row made text that is none": (
         lambda d, _: d.execute("UPDATE log SET line = CAST(x'fffe' AS TEXT) WHERE seq = 6"), (TAMPERED, "malformed", 6)
     ),
-    "line feed put into a row": (lambda d, g: put(d, 6, g.lines[6] + b"\n" + g.lines[6]), (TAMPERED, "link", 6)),
+    "line feed put into a row": (lambda d, g: put(d, 6, g.lines[6] + b"\n" + g.lines[6]), (TAMPERED, "malformed", 6)),
     "last row edited": (lambda d, g: put(d, 11, edited(g.lines[11], agent="x")), (TAMPERED, "root", 11)),
     "second row edited": (lambda d, g: put(d, 1, edited(g.lines[1], agent="x")), (TAMPERED, "link", 1)),
     "first row edited": (lambda d, g: put(d, 0, edited(g.lines[0], agent="x")), (TAMPERED, "other_log", 0)),
