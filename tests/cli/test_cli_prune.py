@@ -28,20 +28,22 @@ def test_parts_and_the_rest_are_one_log(program: Program) -> None:
     export = program("audit", "export")
     assert (export.code, "it begins with record" in export.err) == (0, True)
     program.write("rest.jsonl", export.out)
-    for arguments in (
+    whole: list[tuple[str, ...]] = [
         ("--segment", "one.jsonl", "--segment", "two.jsonl"), ("one.jsonl", "two.jsonl", "rest.jsonl"),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for arguments in whole:
         found = program.ok("audit", "verify", *arguments, "--anchor", "early")
         assert (found["verdict"], found["size"]) == ("VERIFIED", program.size())
     text = program("audit", "verify").out
     assert "only their hashes are here" in text
     assert program("audit", "replay", "one.jsonl").code == 0
-    for arguments, code in (
+    wrong: list[tuple[tuple[str, ...], int]] = [
         (("audit", "verify", "two.jsonl"), 3), (("audit", "verify", "rest.jsonl", "one.jsonl"), 3),
         (("audit", "verify", "one.jsonl", "rest.jsonl"), 1), (("audit", "verify", "one.jsonl", "--segment", "two.jsonl"), 2),
         (("audit", "verify", "--segment", "none.jsonl"), 2), (("audit", "tail", "--from-seq", "0"), 3),
-    ):  # fmt: skip
-        assert program(*arguments).code == code, arguments
+    ]  # fmt: skip
+    for given, code in wrong:
+        assert program(*given).code == code, given
 
 
 @pytest.mark.parametrize(
