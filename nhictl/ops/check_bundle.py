@@ -26,7 +26,9 @@ def check(
     if found["class"] is None:
         rest = ("that these are all the records there are of what was asked for",)
         rest += ("who wrote these records",) if found["verdict"] == "UNKNOWN_KEY" else ()
+        after = max((anchor.size for anchor in anchors), default=-1)
         rest += (ledger.UNANCHORED,) if not anchors else ()
+        rest += (f"records after {after} by a witness",) if -1 < after < found["size"] else ()
     text = found.get("message") or f"{found['records']} of {found['size']} records, each proved to be in the log"
     root = found.get("root", b"")
     return ledger.Integrity(

@@ -23,9 +23,9 @@ def command(
 ) -> Result:
     """Prove one thing about the log to somebody who does not have it, with the signed checkpoint it leads to.
 
-    --seq prints a C2SP tlog-proof; with -o json also the record. --old prints what a witness takes (C2SP add-checkpoint).
+    --seq prints a C2SP tlog-proof; with -o json also the record. --old prints what `audit witness` takes (C2SP add-checkpoint).
 
-    Example: nhictl audit prove --old 120 | nhictl audit witness - --state witness/
+    Example: nhictl audit prove --old 120 >offer
     """
     if (seq is None) == (old is None):
         raise InputError("prove what? one of --seq and --old", code="usage", hint="nhictl audit prove --help")
