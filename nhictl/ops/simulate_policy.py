@@ -15,7 +15,7 @@ from nhictl.core.policy.simulate import CLASSES, Row, Simulation
 from nhictl.core.replay import own
 from nhictl.core.replay.event import Event
 from nhictl.errors import InputError
-from nhictl.ops import agents, audit_log, high_water, policies, replay, sources
+from nhictl.ops import agents, audit_log, contents, high_water, log_file, policies, replay, sources
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite
@@ -92,7 +92,7 @@ class Simulated:
     def _home(self) -> Iterator[Event]:
         found = audit_log.verify_home(self.house, ())
         self._judge(None, found.verdict, found.exit)
-        opener = replay.Opener(self.house)
+        opener = contents.Contents(self.house)
         with sqlite.guarded("read the log"):
             yield from own.stream(
                 _decoded(log.lines(self.house.db)), opener.content, replay.reimport, self.simulation.returned
@@ -213,7 +213,7 @@ def _head(source: sources.Source) -> bytes:
 def _exported(source: sources.Source, returned: Callable[[Event], None]) -> Iterator[Event]:
     with source.path.open("rb") as file:
         yield from own.stream(
-            _decoded(enumerate(audit_log.read_lines(file, []))), lambda _seq, _label: None, returned=returned
+            _decoded(enumerate(log_file.read_lines(file, []))), lambda _seq, _label: None, returned=returned
         )
 
 
