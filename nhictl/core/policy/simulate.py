@@ -173,6 +173,7 @@ class Simulation:
                 self.unregistered.add(name)
             else:
                 name = agent.name
+        args, erased, resource = _unmasked(event)
         task = self._tasks.get(event.task or "", {})
         claims = {**task, **self._tokens.get(event.jti or "", {})}
         if event.task is not None and event.seq is not None:
@@ -183,9 +184,10 @@ class Simulation:
         own = event.seq is not None
         claims.pop("task.agent", None)
         return Case(
-            event.tool, name, agent, assumed=self.assume, args=event.args, resource=event.resource,
-            resource_known=own and event.args is not None, intent=intent, now_us=instant_us(event.time), claims=claims,
-            approvals=self._approvals(event), counted=_counted(event, name, claims),
+            event.tool, name, agent, assumed=self.assume, args=args, erased=erased, resource=resource,
+            resource_known=own and event.args is not None and event.resource == resource, intent=intent,
+            now_us=instant_us(event.time), claims=claims, approvals=self._approvals(event),
+            counted=_counted(event, name, claims),
         )  # fmt: skip
 
     def _approvals(self, event: Event) -> dict[str, str]:
@@ -230,6 +232,20 @@ class Simulation:
             if issued is not None:
                 bound = {"token.bound": "jkt" in ext}
                 self._tokens[event.jti] = {"token.ttl_s": ext["exp"] - issued // 1_000_000, **bound}
+
+
+def _unmasked(event: Event) -> tuple[dict[str, Any] | None, frozenset[str], str | None]:
+    """What a record shows of arguments and resource as they were: what was masked in our log is as good as erased."""
+    args, resource = event.args, event.resource
+    if event.seq is None or not (event.ext or {}).get("masked"):
+        return args, frozenset(), resource
+    from nhictl.core.ledger import mask
+
+    if args is not None and mask.holds(list(args)):
+        args = None
+    hidden = frozenset(name for name, value in (args or {}).items() if mask.holds(value))
+    shown = None if args is None else {name: value for name, value in args.items() if name not in hidden}
+    return shown, hidden, None if mask.holds(resource) else resource
 
 
 def _counted(event: Event, name: str | None, claims: dict[str, Any]) -> dict[str, str | None]:

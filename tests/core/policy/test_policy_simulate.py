@@ -181,3 +181,17 @@ def test_counters_run_again_in_the_order_of_the_log_on_each_side_by_itself() -> 
     rows = list(simulation.batch([call(args={**PAY, "amount": amount}) for amount in amounts]))
     assert [row.change for row in rows] == ["unchanged", "gained", "revoked", "revoked"]
     assert rows[2].rules == ["L"]
+
+
+def test_a_masked_argument_is_not_what_was_called_with() -> None:
+    masked = {"amount": 10, "currency": "[masked:named:abcdefghijkl]"}
+    euros = make_policy([{"match": {"tools": ["pay.send"]}, "when": {"args.currency": {"eq": "EUR"}}}])
+    own: dict[str, Any] = {"seq": 3, "task": "T", "args": masked}
+    (row,) = run(NOTHING, euros, call(**own, ext={"masked": 1}))
+    assert (row.new, row.missing) == ("unknown", ("args.currency",))
+    (row,) = run(NOTHING, LOW, call(**own, ext={"masked": 1}))
+    assert row.new == "allow", "what is masked was not asked for"
+    (row,) = run(NOTHING, euros, call(args=masked))
+    assert row.new == "deny", "another log says what it says"
+    (row,) = run(NOTHING, LOW, call(**{**own, "args": {"[masked:k:v]": 1, **PAY}}, ext={"masked": 1}))
+    assert row.new == "unknown"

@@ -88,3 +88,12 @@ def test_on_the_sample_runs() -> None:
         done = [event for event in events if event.outcome != "not_executed"]  # what was never done is not learnt
         assert simulated(ph.rules(events), done)["deny"] == 0
         assert check(done) > 0
+
+
+def test_what_was_masked_is_not_learnt() -> None:
+    event = ph.call("pay.send", {"iban": "[masked:named:abcdefghijkl]"})
+    event.seq, event.ext = 3, {"masked": 1}
+    made = ph.rules([event, ph.call("mail.send", {"to": "a@b.example"})])
+    assert [entry.tool for entry in made.entries] == ["mail.send"]
+    assert "masked" in made.left_out[0].why
+    assert "[masked:" not in made.text
