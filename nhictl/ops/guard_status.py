@@ -59,8 +59,9 @@ def status(house: House) -> list[Standing]:
 
 def _standing(house: House, project: Project) -> Standing:
     place, commands = None, dict[str, list[str]]()
-    for user in (False, True):
-        candidate = place_of(project.host, Path(project.path), user=user)
+    folder = Path(project.path)
+    shared = [Place(project.host, folder / name) for name in agent_settings.SHARED_FILE[project.host]]
+    for candidate in (*(place_of(project.host, folder, user=user) for user in (False, True)), *shared):
         try:
             settings = read_settings(candidate)
         except NhictlError as e:

@@ -80,7 +80,7 @@ def _program() -> tuple[str, ...]:
     own = Path(sys.argv[0])
     if own.name == "nhictl" and (found := shutil.which(str(own))) is not None:
         return (str(Path(found).absolute()),)
-    return (sys.executable, "-m", "nhictl")
+    return (sys.executable, "-P", "-m", "nhictl")  # -P: else a module of the folder that is worked in could pass for us
 
 
 def _said(place: guard_install.Place, made: Project | None, first: str, *, changed: bool = True) -> Result:
