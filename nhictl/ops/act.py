@@ -38,10 +38,8 @@ class Head(NamedTuple):
 
     def to_json(self, *, seq: bool = True) -> dict[str, Any]:
         """`{"chain","seq","size","root"}`, root in base64; a token leaves `seq` out."""
-        root = base64.b64encode(self.root).decode()
-        if seq:
-            return {"chain": self.chain, "seq": self.size - 1, "size": self.size, "root": root}
-        return {"chain": self.chain, "size": self.size, "root": root}
+        said = {"size": self.size, "root": base64.b64encode(self.root).decode()}
+        return {"chain": self.chain, "seq": self.size - 1, **said} if seq else {"chain": self.chain, **said}
 
 
 def _tree_of(head: log.HeadRow) -> CompactRange:
@@ -76,6 +74,7 @@ class Act:
         self.ts = max(now_us, before.ts)
         self.chain = house.meta["chain"] if before.size else ""  # of the genesis: known once it is written
         self.actor = house.actor()
+        self.next_key: LogKey | None = None  # whoever rotates the log key: this one signs the act's checkpoint already
         self._content_keys: dict[int, bytes] = {}
 
     @property
@@ -136,7 +135,7 @@ class Act:
 
     def finish(self, key: LogKey) -> Head:
         """Sign the checkpoint over everything appended, move the head and return it."""
-        after = self.head()
+        after, key = self.head(), self.next_key or key
         self.note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
         log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), self.note)
         self.mark.keep(self.db)

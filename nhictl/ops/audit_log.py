@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from nhictl.core import strict_json
 from nhictl.core.ledger import checkpoint
@@ -14,14 +14,13 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.record import GENESIS_PREV
 from nhictl.core.token import b64
 from nhictl.errors import InputError, NhictlError, NotFoundError, UnavailableError
-from nhictl.ops import high_water
+from nhictl.ops import high_water, log_file
 from nhictl.ops.act import Head
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite
 
-CHECKPOINTS = "nhictl.checkpoints/v1"
-_BLOCK = 1 << 20
+_BATCH = 1 << 20
 
 
 def public_keys(house: House) -> list[bytes]:
@@ -55,7 +54,7 @@ def verify_home(
             head = log.head(db)
             note = log.newest_note(db)
             marks = {a.size for a in (*anchors, *mark)} | ({head.size} if head else set())
-            done = ledger.scan(_contiguous(log.lines(db)), marks)
+            done = ledger.scan(contiguous(log.lines(db)), marks)
             notes = [note] if note else []
             pinned = keys if keys is not None else public_keys(house)
             kept = ledger.Head(head.size, head.prev, head.subtrees) if head else ledger.Head(0, GENESIS_PREV, b"")
@@ -69,7 +68,7 @@ def verify_home(
                 return put_back
             if found.exit == 1 and found.first_bad_seq is not None:
                 every = dict(log.notes(db))  # only now: where does it go wrong?
-                done = ledger.scan(_contiguous(log.lines(db)), [*every, *marks])
+                done = ledger.scan(contiguous(log.lines(db)), [*every, *marks])
                 notes = [every[size] for size in sorted(every)]
                 found = judged()
             return found
@@ -88,68 +87,44 @@ def _mark(house: House) -> list[ledger.Anchor]:
     return []
 
 
-def _contiguous(rows: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
-    """Lines in order; a gap in the numbers becomes a line that links to nothing."""
+def contiguous(rows: Iterable[tuple[int, bytes]]) -> Iterator[list[bytes]]:
+    """Lines in order, in batches of about a megabyte; a gap in the numbers becomes a line that links to nothing."""
+    batch: list[bytes] = []
+    room = _BATCH
     for expected, (seq, line) in enumerate(rows):
-        yield line if seq == expected else b""
-
-
-def read_lines(file: BinaryIO, notes: list[dict[str, Any]]) -> Iterator[bytes]:
-    """The record lines of an exported log; its last line, the checkpoints, goes to `notes` instead.
-
-    A torn end, or a line over a megabyte, is handed on as it is and links to nothing; memory stays bounded.
-    """
-    held: bytes | None = None
-    rest = b""
-    while block := file.read(_BLOCK):
-        parts = (rest + block).split(b"\n")
-        rest = parts.pop()
-        if parts:
-            if held is not None:
-                yield held
-            held = parts.pop()  # it may be the last line, which is no record
-            yield from parts
-        if len(rest) > _BLOCK:  # no record of ours is that long: not a torn end, and never held whole
-            if held is not None:
-                yield held
-            yield rest[:1024]
-            return
-    if held is not None:
-        final = _checkpoints(held) if not rest else None
-        if final is None:
-            yield held
-        else:
-            notes.append(final)
-    if rest:
-        notes.append({"torn": rest})
-
-
-def _checkpoints(line: bytes) -> dict[str, Any] | None:
-    if not line.startswith(b'{"schema":"' + CHECKPOINTS.encode()):
-        return None
-    try:
-        value = strict_json.loads(line)
-    except strict_json.StrictJSONError:
-        return None
-    good = isinstance(value, dict) and all(
-        isinstance(value.get(k), list) and all(isinstance(x, str) for x in value[k]) for k in ("keys", "notes")
-    )
-    return value if good else None
+        batch.append(line if seq == expected else b"")
+        room -= len(line) + 100
+        if room < 0:
+            yield batch
+            batch, room = [], _BATCH
+    yield batch
 
 
 def verify_file(
     path: Path, house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[tuple[str | None, bytes]] | None
 ) -> ledger.Integrity:
-    """Verify an exported log. Keys are those given, else the home's if the home holds this very log, else unknown."""
+    """Verify an exported log (see `verify_stream`) or an evidence bundle."""
     try:
         with path.open("rb") as file:
-            last = _final_notes(file)
+            if file.read(2) == b"PK":
+                from nhictl.ops import check_bundle
+
+                return check_bundle.check(file, house, anchors, keys)
             file.seek(0)
-            end: list[dict[str, Any]] = []
-            marks = {a.size for a in anchors} | _sizes(last)
-            done = ledger.scan(read_lines(file, end), marks)
+            return verify_stream(file, house, anchors, keys)
     except OSError as e:
         raise InputError(f"cannot read `{path}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
+
+
+def verify_stream(
+    file: BinaryIO, house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[tuple[str | None, bytes]] | None
+) -> ledger.Integrity:
+    """Verify an exported log, also from a pipe. Keys are those given, else the home's if it holds this very log.
+
+    Constant memory at any size. OSError if it cannot be read.
+    """
+    read = log_file.scanned(file, {a.size for a in anchors})
+    done = read.scan
     chain = checkpoint.chain_id(done.genesis) if done.genesis is not None else None
     pinned_chain, pinned = None, []
     if keys is not None:
@@ -157,29 +132,8 @@ def verify_file(
         pinned_chain = next((named for named, _ in keys if named is not None), None)
     elif house.exists() and house.meta["chain"] == chain:
         pinned = public_keys(house)
-    torn = bool(end and "torn" in end[-1])
-    complete = bool(end) and not torn
-    notes = last if complete or done.broken_at is not None else []
-    return ledger.judge(done, notes, pinned, anchors, pinned_chain=pinned_chain, complete=complete)
-
-
-def _final_notes(file: BinaryIO) -> list[str]:
-    """The notes on the last line, found from the end without reading the file."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _BLOCK))
-    tail = file.read(_BLOCK).rstrip(b"\n").rpartition(b"\n")[2]
-    final = _checkpoints(tail)
-    return list(final["notes"]) if final else []
-
-
-def _sizes(notes: Iterable[str]) -> set[int]:
-    found = set()
-    for note in notes:
-        try:
-            found.add(checkpoint.parse(note).size)
-        except checkpoint.NoteError:
-            continue
-    return found
+    notes = read.notes if read.complete or done.broken_at is not None else []
+    return ledger.judge(done, notes, pinned, anchors, pinned_chain=pinned_chain, complete=read.complete)
 
 
 def parse_anchor(data: bytes, source: str) -> ledger.Anchor:
@@ -227,7 +181,7 @@ def export_native(house: House, out: BinaryIO) -> int:
             size = head.size if head else 0
             out.writelines(line + b"\n" for _, line in log.lines(db, below=size))
             keys = [checkpoint.verifier_key(house.meta["chain"], key) for key in public_keys(house)]
-            last = {"schema": CHECKPOINTS, "keys": keys, "notes": log.spread_notes(db, size)}
+            last = {"schema": log_file.CHECKPOINTS, "keys": keys, "notes": log.spread_notes(db, size)}
             out.write(strict_json.dumps(last).encode() + b"\n")
             out.flush()
         except OSError as e:

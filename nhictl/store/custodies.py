@@ -37,6 +37,8 @@ def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[i
     """
     count = 0
     for ident, kid, sealed in db.execute("SELECT id, kid, sealed FROM signing_key").fetchall():
+        if not any(sealed):
+            continue  # destroyed
         place = f"signing key:{kid}"
         box = new.seal(old.open(sealed, place), place, random(12))
         db.execute("UPDATE signing_key SET sealed = ? WHERE id = ?", (box, ident))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,13 @@ import typer
 
 from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
-from nhictl.ops.audit_log import parse_anchor, parse_keys, verify_file, verify_home
+from nhictl.ops.audit_log import parse_anchor, parse_keys, verify_file, verify_home, verify_stream
 from nhictl.render import Result
 
 
 def command(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="an exported log; default: the home's own")
+        str | None, typer.Argument(metavar="[FILE]", help="an exported log, - for stdin; default: the home's own")
     ] = None,
     keys: Annotated[str | None, typer.Option("--keys", metavar="FILE", help="log keys you trust, one a line")] = None,
     anchor: Annotated[
@@ -36,8 +37,10 @@ def command(
     house = session().house()
     if file is None:
         found = verify_home(house, anchors, [key for _, key in pinned] if pinned is not None else None)
+    elif file == "-":
+        found = verify_stream(sys.stdin.buffer, house, anchors, pinned)
     else:
-        found = verify_file(file, house, anchors, pinned)
+        found = verify_file(Path(file), house, anchors, pinned)
     at = f" (first bad record {found.first_bad_seq}, {found.kind})" if found.first_bad_seq is not None else ""
     lines = [f"{found.verdict}{at}: {found.message}", *(f"  unproven: {what}" for what in found.unproven)]
     return Reply(Result("nhictl.integrity/v1", found.to_json(), text=lines), found.exit)

@@ -12,7 +12,7 @@ from nhictl.core.replay.gaps import Gaps
 from nhictl.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Content = Callable[[int, str], Any]
     Reimport = Callable[..., list[Event]]
@@ -47,6 +47,17 @@ def fold(records: Iterable[tuple[int, Record]], content: Content, reimport: Reim
     for seq, record in records:
         folding.add(seq, record)
     return folding.done()
+
+
+def stream(
+    records: Iterable[tuple[int, Record]], content: Content, reimport: Reimport | None = None
+) -> Iterator[Event]:
+    """The same events as they come, in little memory: a call is handed on before its result is known."""
+    folding = _Fold(content, reimport)
+    for seq, record in records:
+        folding.add(seq, record)
+        yield from folding.events
+        folding.events = []
 
 
 class _Fold:
