@@ -9,6 +9,7 @@ from typing import Final
 
 from nhictl.errors import InputError, UnavailableError
 from nhictl.ops.guard_call import Grip
+from nhictl.store import files
 
 TOKEN_FD: Final = "NHICTL_TOKEN_FD"  # noqa: S105  # the names of variables
 TOKEN_FILE: Final = "NHICTL_TOKEN_FILE"  # noqa: S105
@@ -50,3 +51,20 @@ def _read(name: str, value: str) -> bytes:
             return file.read(_LIMIT)
     except OSError as e:
         raise UnavailableError(f"${name} cannot be read: {(e.strerror or str(e)).lower()}", code="no_token") from e
+
+
+def authorization(file: str | None) -> str | None:
+    """What a server behind the guard is asked with: the header's value as it stands in a file that nobody else may read."""
+    if file is None:
+        return None
+    try:
+        value = files.read_secret(Path(file), _LIMIT).strip().decode("ascii")
+    except OSError as e:
+        raise UnavailableError(
+            f"`{file}` cannot be read: {(e.strerror or str(e)).lower()}", code="no_credential"
+        ) from e
+    except UnicodeDecodeError as e:
+        raise InputError("what the server is asked with is ASCII text", file=file) from e
+    if not value or not value.isprintable():
+        raise InputError("what the server is asked with is one line, as in `Bearer …`", file=file)
+    return value

@@ -20,7 +20,7 @@ def pinned(house: House, name: str) -> bool:
     def answer(_: object) -> bool:
         policy = policies.active(house)
         tool = policy.tool(name) if policy is not None else None
-        return tool is not None and _pin(tool) is not None
+        return tool is not None and tool.digest is not None
 
     return high_water.checked(house, "read the policy", answer)
 
@@ -45,7 +45,11 @@ def usable(house: House, grip: Grip, tools: Mapping[str, str]) -> frozenset[str]
         found = set()
         for name in tools:
             tool = policy.tool(name)
-            if tool is None or _pin(tool) not in (None, tools[name]) or not all(_named(boxes, name) for boxes in above):
+            if (
+                tool is None
+                or tool.digest not in (None, tools[name])
+                or not all(_named(boxes, name) for boxes in above)
+            ):
                 continue
             plans = [policy.plan(tool, agent) for agent in agents]
             if all(plan.permits and all(tests for _, tests in plan.forbids) for plan in plans):
@@ -67,10 +71,6 @@ def _seen(house: House, grip: Grip) -> Seen:
     asked = Question(grip.token or b"", grip.audience, kind=grip.kind, proof=grip.proof)
     verdict, seen = judge(house, asked, house.clock(), consume=False)
     return seen if verdict.valid or verdict.reason == "use_required" else Seen()
-
-
-def _pin(tool: Tool) -> str | None:
-    return tool.digest
 
 
 def _named(boxes: list[dict[str, object]], name: str) -> bool:

@@ -44,7 +44,7 @@ class Calls(Authority):
 
 
 class InTurn(Authority):
-    """The same for many threads: one at a time, and the database is let go of after each, since a connection is one thread's."""
+    """The same for many threads: one at a time, and without the database in between, since a connection is one thread's."""
 
     def __init__(self, house: House, calls: Calls, lock: threading.Lock) -> None:
         self._house = house

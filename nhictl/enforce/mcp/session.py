@@ -13,13 +13,12 @@ from hashlib import sha256
 from typing import Any, Final
 
 from nhictl.core.policy.glob import Glob
-from nhictl.enforce.mcp import listing as lists
 from nhictl.enforce.mcp import message as rpc
 from nhictl.enforce.mcp.accounts import Accounts
 from nhictl.enforce.mcp.authority import Authority
 from nhictl.enforce.mcp.listing import Inquiry, Listing
 from nhictl.enforce.mcp.message import Id, Message
-from nhictl.errors import NhictlError
+from nhictl.enforce.mcp.tools import Lister, Tools
 
 ALWAYS: Final = (
     "initialize",
@@ -47,12 +46,11 @@ class Session:
 
     def __init__(
         self, authority: Authority, passed: Sequence[str], note: Callable[[str], None], *, errors: bool = False,
-        listing: Listing | None = None, lister: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        listing: Listing | None = None, lister: Lister | None = None,
     ) -> None:  # fmt: skip
-        self._authority = authority
         self._passed = [Glob(pattern) for pattern in (*ALWAYS, *passed)]
         self._note = note
-        self._listing = listing if listing is not None else Listing()
+        self._tools = Tools(authority, listing if listing is not None else Listing(), note)
         self._lister = lister
         self._end = b"\n" if lister is None else b""
         self._calls = Accounts(authority, note, as_error=errors)
@@ -72,7 +70,9 @@ class Session:
 
     def _parse(self, line: bytes) -> tuple[list[Message], bool]:
         if self._lister is None and b"\r" in line.rstrip(b"\r"):
-            raise rpc.MessageFaultError(rpc.PARSE_ERROR, "a carriage return: some readers take it for the end of a line")
+            raise rpc.MessageFaultError(
+                rpc.PARSE_ERROR, "a carriage return: some readers take it for the end of a line"
+            )
         return rpc.parse(line)
 
     def from_client(self, line: bytes) -> tuple[bytes, bytes]:
@@ -108,7 +108,7 @@ class Session:
         if one.id is None:
             return one.method != "notifications/cancelled" or self._cancel(one)
         if one.method == "tools/list":
-            self._lists[one.id] = self._listing.generation
+            self._lists[one.id] = self._tools.listing.generation
         else:
             self._others.add(one.id)
         return True
@@ -132,23 +132,17 @@ class Session:
         if fault is not None:
             answers.append(rpc.error(one.raw["id"], rpc.INVALID_PARAMS, fault))
             return False
-        if self._unlisted(str(name)):
+        if self._tools.unlisted(str(name)):
             if self._lister is None:
                 self._waiting[one.id] = (one, line)
                 return False
-            self._ask(self._lister)
+            self._tools.ask(self._lister)
         return self._judged(one, answers)
 
     def _judged(self, one: Message, answers: list[dict[str, Any]]) -> bool:
-        said = self._calls.begin(one, self._listing.digest(str(one.params["name"])))
+        said = self._calls.begin(one, self._tools.listing.digest(str(one.params["name"])))
         answers += [] if said is None else [said]
         return said is None
-
-    def _unlisted(self, tool: str) -> bool:
-        try:
-            return self._listing.digest(tool) == lists.UNLISTED and self._authority.pinned(tool)
-        except NhictlError:
-            return False  # what cannot be read now cannot be judged either, and that says why
 
     def _cancel(self, one: Message) -> bool:
         """Whether the server is told. A cancelled call is settled at once: it has no answer any more (MCP "Cancellation")."""
@@ -162,21 +156,12 @@ class Session:
             self._calls.give_up([rpc.key(asked)], "cancelled by the client")
         return True
 
-    def _ask(self, lister: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Have the list now; without one, calls of tools that need it are denied."""
-        inquiry = Inquiry(self._listing)
-        try:
-            while inquiry.ask is not None:
-                inquiry.answered(lister(inquiry.ask))
-        except NhictlError as e:
-            self._note(f"the server did not list its tools: {e}")
-
     def _inquire(self) -> bytes:
         """The guard's own request for a list, where calls wait for one and none is under way."""
         if not self._waiting or self._asked is not None:
             return b""
         if self._inquiry is None:
-            self._inquiry = Inquiry(self._listing)
+            self._inquiry = Inquiry(self._tools.listing)
         self._numbers += 1
         ident = f"nhictl-list-{self._numbers}"
         self._asked = rpc.key(ident)
@@ -192,7 +177,9 @@ class Session:
         self._inquiry = None
         waiting, self._waiting = self._waiting, {}
         answers: list[dict[str, Any]] = []
-        passed = [line + b"\n" if line else rpc.dump(one.raw) for one, line in waiting.values() if self._judged(one, answers)]
+        passed = [
+            line + b"\n" if line else rpc.dump(one.raw) for one, line in waiting.values() if self._judged(one, answers)
+        ]
         return b"".join(rpc.dump(one) for one in answers), b"".join(passed)
 
     def from_server(self, line: bytes) -> tuple[bytes, bytes]:
@@ -223,12 +210,12 @@ class Session:
     def _incoming(self, one: Message) -> dict[str, Any] | None:
         """A server's message as the client gets it: the same object where nothing was taken from it, None for none."""
         if one.method == _CHANGED:
-            self._listing.changed()
+            self._tools.listing.changed()
         if one.method is not None or one.id is None:
             return one.raw
         if (generation := self._lists.pop(one.id, None)) is not None:
             self._remember(one, listed=True)
-            return self._listed(one.raw, generation)
+            return self._tools.shown(one.raw, generation)
         if one.id in self._calls.open:
             if (after := self._calls.returned(one.id, one.raw)) is one.raw:
                 self._remember(one, listed=False)
@@ -238,7 +225,7 @@ class Session:
             self._remember(one, listed=False)
             return one.raw
         if (known := self._done.get(one.id)) is not None and known[0] == sha256(rpc.dump(one.raw)).digest():
-            return self._listed(one.raw, -1) if known[1] else one.raw
+            return self._tools.shown(one.raw, -1) if known[1] else one.raw
         self._cancelled.discard(one.id)
         self._note("an answer of the server to nothing that is asked was not passed")
         return None
@@ -248,24 +235,6 @@ class Session:
             self._done[one.id] = (sha256(rpc.dump(one.raw)).digest(), listed)
             if len(self._done) > _REMEMBERED:
                 del self._done[next(iter(self._done))]
-
-    def _listed(self, raw: dict[str, Any], generation: int) -> dict[str, Any]:
-        """The list of tools without those that the task can never use, nor those described otherwise than was declared."""
-        result = raw.get("result")
-        tools = result.get("tools") if isinstance(result, dict) else None
-        if not isinstance(result, dict) or not isinstance(tools, list):
-            return raw
-        found = lists.digests(tools)
-        self._listing.learn(found, generation)
-        try:
-            usable = self._authority.usable(found)
-        except NhictlError as e:
-            self._note(f"no tool is listed: {e}")
-            usable = frozenset()
-        kept = [tool for tool in tools if isinstance(tool, dict) and tool.get("name") in usable]
-        if len(kept) == len(tools):
-            return raw
-        return {**raw, "result": {**result, "tools": kept}}
 
     def unanswered(self, idents: Iterable[Id], why: str, *, made: bool) -> None:
         """Give up on requests that no answer can come to any more; `made` is whether the server may have been told."""
