@@ -266,6 +266,41 @@ def test_the_end_settles_what_is_open(stage: Stage) -> None:
     assert stage.house.told[1:] == [(1, "error", None, "the session ended")]
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"name": "good", "arguments": {"path": "/a"}, "ARGUMENTS": {"path": "/b"}},
+        {"name": "good", "Name": "bad", "arguments": {}},
+        {"name": "good", "argumentſ": {}},  # a long s, which folds to the short one
+        {"name": "good", "arguments": {"path": "/a", "Path": "/b"}},
+        {"name": "good", "arguments": {"list": [{"x": 1, "X": 2}]}},
+        {"name": "good", "arguments": {}, "task": {"ttl": 1}},
+    ],
+)
+def test_what_a_careless_reader_could_take_for_another_call_is_none(stage: Stage, params: dict[str, Any]) -> None:
+    said, forth = stage.client({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    assert (said["error"]["code"], forth, stage.house.asked) == (rpc.INVALID_PARAMS, b"", [])
+    for name in ("Method", "PARAMS", "Id"):
+        ask = {"jsonrpc": "2.0", "id": 1, "method": "ping", name: "tools/call"}
+        assert stage.client(ask)[1] == b""
+
+
+def test_a_call_as_a_task_passes_where_its_result_may_be_asked_for() -> None:
+    ask = {**call(), "params": {"name": "good", "task": {"ttl": 1}}}
+    assert Stage("tasks/*").client(ask)[1]
+
+
+def test_a_line_that_some_readers_take_for_two_is_none(stage: Stage) -> None:
+    hidden = line(call("bad", 9))
+    text = b'{"jsonrpc":"2.0","method":"notifications/x","params":{"a":\r' + hidden + b"\r}}"
+    said, forth = stage.client(text)
+    assert (said["error"]["code"], forth) == (rpc.PARSE_ERROR, b"")
+    assert (
+        stage.server(b'{"jsonrpc":"2.0","method":"notifications/x","params":{"a":\r' + line(result(1)) + b"\r}}") == b""
+    )
+    assert stage.client(line(call()) + b"\r")[1]  # at the end of a line it is one
+
+
 _MESSAGES = st.sampled_from(
     [call("good", n) for n in (1, 2, "1")] + [call("bad", n) for n in (1, 3)]
     + [{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": n}} for n in (1, 2, "1")]

@@ -89,5 +89,9 @@ def dump(event: Event) -> bytes:
     lines = [b"event: " + event.name] if event.name else []
     lines += [b"id: " + event.id] if event.id is not None else []
     lines += [b"retry: " + event.retry] if event.retry is not None else []
-    lines += [b"data: " + line for line in event.data.split(b"\n")] if event.data or event.id is not None else []
+    lines += (
+        [b"data: " + line for line in event.data.split(b"\n")]
+        if event.data or event.id is not None or event.retry is None
+        else []
+    )
     return b"\n".join(lines) + b"\n\n"
