@@ -98,9 +98,9 @@ def show(house: House, at_us: int | None = None) -> dict[str, Any]:
         row = work.active_policy(house.db, agents.below_of(house, at_us))
         if row is None:
             raise NotFoundError("no policy is in force", code="no_policy", hint="nhictl policy activate FILE")
-        line = log.line(house.db, row[0])
+        began = log.time(house.db, row[0])
     policy = policies.active(house, row[0] + 1)
-    since = json.loads(line)["ts"] if line else times.rfc3339(0)
+    since = times.rfc3339(began or 0)
     return {
         "id": ", ".join(policy.form["ids"]) if policy else None,
         "digest": row[1],

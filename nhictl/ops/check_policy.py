@@ -162,6 +162,10 @@ def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> De
         return Decision("frozen", digest, message=f"by the freeze of {doc['frozen']}")
     if doc["lease"] == "lost":
         return Decision("lease_lost", digest, message=f"the process that task `{doc['id']}` was bound to is gone")
+    if "erased" in doc:
+        return Decision(
+            "indeterminate", digest, message=f"what task `{doc['id']}` was opened for has been erased since"
+        )
     if doc["lease"] == "unseen":
         return Decision("indeterminate", digest, message=f"whether task `{doc['id']}` is held cannot be seen from here")
     refused = policies.outside(policy, doc["scope"], request.tool, request.args, request.resource)

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from nhictl.core import strict_json
 from nhictl.core.ledger import content
+from nhictl.core.replay import own
 from nhictl.errors import UnsafeError
-from nhictl.ops.act import content_place
 from nhictl.ops.house import House
+from nhictl.ops.sealing import content_place
 from nhictl.store import log
 from nhictl.store.keys import Sealer
 
@@ -28,10 +29,10 @@ class Contents:
         self.keys: dict[int, bytes | None] = {}
 
     def content(self, seq: int, label: str) -> Any:
-        """The content, bytes for `source`, else the JSON value."""
+        """The content, bytes for `source`, else the JSON value; `ERASED` if it was erased."""
         found = self.opening(seq, label)
         if found is None:
-            return None
+            return own.ERASED if log.content(self.house.db, seq, label) is None else None
         return found.plain if label == "source" else strict_json.loads(found.plain, max_depth=200)
 
     def opening(self, seq: int, label: str) -> Opening | None:

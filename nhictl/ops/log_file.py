@@ -7,7 +7,7 @@ file without a name, so that a pipe is judged by the same as a file.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -100,13 +100,60 @@ def _checkpoints(line: bytes) -> dict[str, Any] | None:
 
 def _final_notes(file: BinaryIO) -> list[str]:
     """The notes on the last line, found from the end without reading the file; it is then at its beginning again."""
-    begin = file.tell()
-    size = file.seek(0, 2)
-    file.seek(max(begin, size - _LONGEST))
-    tail = file.read(_LONGEST).rstrip(b"\n").rpartition(b"\n")[2]
-    file.seek(begin)
-    final = _checkpoints(tail)
+    final = _checkpoints(_tail(file))
     return list(final["notes"]) if final else []
+
+
+def _tail(file: BinaryIO) -> bytes:
+    """The last line of a file, which then stands where it stood."""
+    start = file.tell()
+    size = file.seek(0, 2)
+    file.seek(max(start, size - _LONGEST))
+    tail = file.read(_LONGEST).rstrip(b"\n").rpartition(b"\n")[2]
+    file.seek(start)
+    return tail
+
+
+def begin(file: BinaryIO) -> int:
+    """The number of the first record in it, as its last line says; 0 where that says nothing."""
+    final = _checkpoints(_tail(file))
+    found = final.get("from", 0) if final else 0
+    return found if type(found) is int and found >= 0 else 0
+
+
+class Joined:
+    """Files that follow one another as one log: of all but the last their line of checkpoints is left out.
+
+    Read like a pipe, since what is known of the whole stands at the end of the last.
+    """
+
+    def __init__(self, files: Sequence[BinaryIO]) -> None:
+        self._files = [
+            (file, _end_of_records(file) if number < len(files) else None) for number, file in enumerate(files, 1)
+        ]
+
+    def seekable(self) -> bool:
+        """It is not."""
+        return False
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        while self._files:
+            file, end = self._files[0]
+            block = file.read(size if end is None else min(size, end - file.tell()))
+            if block:
+                return block
+            self._files.pop(0)
+        return b""
+
+
+def _end_of_records(file: BinaryIO) -> int:
+    """Where the last line of a file begins if it is that of checkpoints, else where the file ends."""
+    last = _tail(file)
+    begin_at = file.tell()
+    size = file.seek(0, 2)
+    file.seek(begin_at)
+    return size - len(last) - 1 if _checkpoints(last) else size
 
 
 def _sizes(notes: Iterable[str]) -> set[int]:

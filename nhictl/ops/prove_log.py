@@ -14,6 +14,7 @@ from nhictl.core.ledger.proofs import Range
 from nhictl.errors import InputError, NotFoundError, UnsafeError
 from nhictl.ops.audit_log import contiguous
 from nhictl.ops.house import House
+from nhictl.ops.segment_files import moved_out
 from nhictl.store import log, sqlite
 
 
@@ -82,7 +83,7 @@ def paths(house: House, note: str, proved: Sequence[Iterable[Range]]) -> list[li
     """The proofs over these ranges of the records that `note` covers; UnsafeError (6) if those are not what was signed."""
     wanted, said = [list(ranges) for ranges in proved], checkpoint.parse(note)
     tree = BatchTree(proofs.nodes(part for ranges in wanted for part in ranges))
-    done = ledger.scan(contiguous(log.lines(house.db, below=said.size)), (), None, tree)
+    done = ledger.scan(contiguous(log.chained(house.db, said.size), moved_out(house).size), (), None, tree)
     if (done.size, done.root) != (said.size, said.root):
         raise UnsafeError(
             "the log is not what its checkpoint was signed over", code="log_tampered",

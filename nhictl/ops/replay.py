@@ -13,7 +13,7 @@ from nhictl.core.replay.event import Event
 from nhictl.core.replay.join import join
 from nhictl.core.replay.select import Selection, select
 from nhictl.errors import InputError
-from nhictl.ops import audit_log, tasks
+from nhictl.ops import audit_log, segment_files, tasks
 from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.replay_files import UNSIGNED, Asked, Files, Keys, decode
@@ -55,6 +55,11 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
         opener = Contents(house)
         good, bad = decode(iter(rows))
         folded = own.fold(good, opener.content, reimport)
+        out = segment_files.moved_out(house)
+        if out.size:
+            folded.unproven.append(
+                f"records before {out.size} are not shown: their lines are in {', '.join(out.files)}"
+            )
     if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
         join(folded.events)
     return _story(

@@ -43,7 +43,7 @@ def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[i
         box = new.seal(old.open(sealed, place), place, random(12))
         db.execute("UPDATE signing_key SET sealed = ? WHERE id = ?", (box, ident))
         count += 1
-    query = "SELECT task, sealed FROM content_key WHERE task > ? ORDER BY task LIMIT ?"
+    query = "SELECT task, sealed FROM content_key WHERE task > ? AND length(sealed) > 0 ORDER BY task LIMIT ?"
     last = -1
     while rows := db.execute(query, (last, _BATCH)).fetchall():
         last = rows[-1][0]

@@ -16,6 +16,7 @@ from tests.bench import (
     policy,
     policy_peers,
     processes,
+    record,
     revoke,
     simulate,
     store,
@@ -44,6 +45,7 @@ def main() -> int:
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += imports.rows(folder, max(3, rounds // 5))
+        rows += record.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
         rows += analysis.rows(max(3, rounds // 5))
         rows += policy_peers.rows(max(5, rounds // 3))

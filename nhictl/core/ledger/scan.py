@@ -36,8 +36,24 @@ class Scan(NamedTuple):
     before: bytes = b""
 
 
+class Leaves:
+    """A batch of records of which only the leaf hashes are known, 32 bytes each: they count, but nothing is read of them."""
+
+    __slots__ = ("hashes",)
+
+    def __init__(self, hashes: bytes) -> None:
+        self.hashes = hashes
+
+    def __len__(self) -> int:
+        return len(self.hashes) // 32
+
+    def __getitem__(self, part: slice) -> Leaves:
+        start, end, _ = part.indices(len(self))
+        return Leaves(self.hashes[start * 32 : end * 32])
+
+
 def scan(
-    batches: Iterable[Sequence[bytes]], marks: Iterable[int] = (), leaves: Callable[[bytes], object] | None = None,
+    batches: Iterable[Sequence[bytes] | Leaves], marks: Iterable[int] = (), leaves: Callable[[bytes], object] | None = None,
     tree: BatchTree | None = None,
 ) -> Scan:  # fmt: skip
     """Walk lines (without line feeds) until one does not link to the one before; note the root at each size in `marks`.
@@ -101,9 +117,14 @@ class _Walk:
         self.broken: int | None = None
         self.last = self.before = b""
 
-    def take(self, lines: Sequence[bytes]) -> None:
-        """Take lines up to the first that does not link."""
+    def take(self, lines: Sequence[bytes] | Leaves) -> None:
+        """Take lines up to the first that does not link; of leaf hashes alone the next line has to link to the last."""
         if not lines:
+            return
+        if isinstance(lines, Leaves):
+            if not self.size:
+                self.keys.fault = (0, "the first record, which names the log's key, is not here")
+            self._grow(lines.hashes, len(lines))
             return
         leaves = b"".join([sha256(b"\0" + line).digest() for line in lines])
         tails = b"".join([line[-_TAIL:] for line in lines])
@@ -122,12 +143,15 @@ class _Walk:
             for seq, line in enumerate(lines, self.size):
                 if line[TYPE_AT] == ROTATED:
                     self.keys.follow(seq, line)
+        self._grow(leaves, len(lines))
+        self.last = lines[-1]
+
+    def _grow(self, leaves: bytes, count: int) -> None:
         self.tree.grow(leaves)
         if self._leaves is not None:
             self._leaves(leaves)
         self.prev = leaves[-32:].hex()
-        self.size += len(lines)
-        self.last = lines[-1]
+        self.size += count
 
 
 def _due(prev: str, leaves: bytes) -> bytes:

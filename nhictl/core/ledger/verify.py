@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from nhictl.core.ledger import checkpoint as notes_
 from nhictl.core.ledger import record
 from nhictl.core.ledger.merkle import CompactRange
-from nhictl.core.ledger.scan import Scan, scan
+from nhictl.core.ledger.scan import Leaves, Scan, scan
 
-__all__ = ["UNANCHORED", "Anchor", "Head", "Integrity", "Scan", "judge", "scan"]
+__all__ = ["UNANCHORED", "Anchor", "Head", "Integrity", "Leaves", "Scan", "judge", "scan"]
 
 UNANCHORED = (
     "no witness: a cut tail, a rollback to an older state or a rewrite by the holder of the log key would not show "

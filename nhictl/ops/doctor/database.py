@@ -12,7 +12,7 @@ from nhictl.core.ledger.merkle import CompactRange
 from nhictl.errors import NhictlError
 from nhictl.ops import audit_log, high_water
 from nhictl.ops.doctor.report import Check, Patient
-from nhictl.store import agents, inspect, log
+from nhictl.store import agents, erasure, inspect, log
 from nhictl.store.schema import VERSION
 
 _VERIFY: Final = "look at it with: nhictl audit verify; if it is damaged: nhictl home restore FILE"
@@ -85,3 +85,13 @@ def mark(patient: Patient) -> Iterator[Check]:
         yield Check("high-water", "ok" if size - seen.size < 10 else "warn", text)
     else:
         yield Check("high-water", "ok", f"the database is as far as it was seen: {size} records")
+
+
+def erasures(patient: Patient) -> Iterator[Check]:
+    """Whether what was erased is out of every file of the home."""
+    waiting = erasure.waiting(patient.open())
+    if not waiting:
+        yield Check("erasure", "ok", "nothing that was erased is waiting to be cleaned out of a file")
+        return
+    text = f"erasures that are not finished: records {', '.join(str(one.seq) for one in waiting[:5])}"
+    yield Check("erasure", "warn", text, "finish them: nhictl audit redact --finish")
