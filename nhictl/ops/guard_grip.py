@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from nhictl.errors import InputError, UnavailableError
-from nhictl.ops.guard_call import Grip
+from nhictl.ops.guard_call import RECORD, Grip
 from nhictl.store import files
 
 TOKEN_FD: Final = "NHICTL_TOKEN_FD"  # noqa: S105  # the names of variables
@@ -19,7 +19,9 @@ NAMES: Final = (TOKEN_FD, TOKEN_FILE, TOKEN, TASK)
 _LIMIT: Final = 16384 + 2
 
 
-def from_environment(point: str, audience: str | None, env: Mapping[str, str] = os.environ) -> Grip | None:
+def from_environment(
+    point: str, audience: str | None, env: Mapping[str, str] = os.environ, *, performs: frozenset[str] = RECORD
+) -> Grip | None:
     """The token of `run`, newest first read from where it is renewed, else the task of `NHICTL_TASK`; None if neither is named.
 
     A token is for one audience, so without `audience` the task that `run` names beside it is held instead; InputError (2)
@@ -27,9 +29,9 @@ def from_environment(point: str, audience: str | None, env: Mapping[str, str] = 
     """
     named = [name for name in (TOKEN_FD, TOKEN_FILE, TOKEN) if env.get(name)]
     if named and audience is not None:
-        return Grip(point, audience, token=_read(named[0], env[named[0]]))
+        return Grip(point, audience, token=_read(named[0], env[named[0]]), performs=performs)
     if task := env.get(TASK):
-        return Grip(point, task=task)
+        return Grip(point, task=task, performs=performs)
     if named:
         raise InputError(
             f"there is a token in ${named[0]}, but not for whom this point is", code="usage",

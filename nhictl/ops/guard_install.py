@@ -58,19 +58,24 @@ def place_of(host: str, folder: Path, *, user: bool) -> Place:
     return Place(host, (Path(base) if base else Path.home() / below) / name)
 
 
-def command_for(host: str, program: Sequence[str], home: Path, store: str | None, audience: str | None) -> str:
-    """What the host's shell is to run: ours, or its blocking status.
+def command_for(
+    host: str, program: Sequence[str], home: Path, store: str | None, audience: str | None, performs: Sequence[str] = ()
+) -> str:
+    """What the host's shell is to run: ours, or its blocking status. In `sh`, since hosts take whatever shell the user has,
+    and not every shell understands another's `||` and braces.
 
     The hook limits its own time, but only once it runs: what hangs before (a disk that does not answer) `timeout` ends, where
     the machine has one.
     """
     limit = shutil.which("timeout")
     words = [limit, "-k", "2", str(agent_settings.LIMIT_S)] if limit else []
-    words += [*program, "guard", "hook", host, "--home", str(home.absolute())]
+    words += [*program, "guard", "hook", host, "--home", str(home.absolute()), "--deny-as", "exit"]
     words += ["--store", store] if store else []
     words += ["--audience", audience] if audience else []
-    blocked = "echo 'nhictl: the guard did not let this pass' >&2; exit 2"
-    return f"{shlex.join(words)} || {{ {blocked}; }} {agent_settings.MARK}"
+    for one in performs:
+        words += ["--performs", one]
+    script = f'{shlex.join(words)} || {{ echo "nhictl: the guard did not let this pass" >&2; exit 2; }}'
+    return f"/bin/sh -c {shlex.quote(script)} {agent_settings.MARK}"
 
 
 def checked(house: House, project: Project) -> None:

@@ -88,7 +88,7 @@ def _asked(house: House, project: Project, place: Place, missing: tuple[str, ...
         "tool_use_id": session,
     }
     code, out = _run(project, before)
-    decision = _decision(out) if code == 0 else None
+    decision = _decision(out) if code in (0, 2) else None
     probe, on, why = "let through", False, f"a call of `{PROBE_TOOL}` was not denied: exit {code}"
     if decision == "deny":
         probe, on, why = "denied", True, "a call that no policy allows was denied and recorded"

@@ -15,7 +15,7 @@ from nhictl.enforce.mcp.relay import Relay
 from nhictl.enforce.mcp.session import Session
 from nhictl.errors import InputError, UnavailableError
 from nhictl.ops import guard_grip
-from nhictl.ops.guard_call import Grip
+from nhictl.ops.guard_call import RECORD, Grip
 from nhictl.ops.run_environment import stripped
 from nhictl.render.escape import terminal
 
@@ -59,6 +59,10 @@ def command(
         list[str] | None,
         typer.Option("--keep-env", metavar="VAR", help="a variable to leave to the server; again for more"),
     ] = None,
+    performs: Annotated[
+        list[str] | None,
+        typer.Option("--performs", metavar="TYPE", help="an obligation that is seen to here otherwise; again for more"),
+    ] = None,
     deny_as: Annotated[
         str, typer.Option("--deny-as", metavar="result|error", help="a denial as the tool's error, or the protocol's")
     ] = "result",
@@ -79,10 +83,12 @@ def command(
         raise InputError("the server is a command after --, or --url", code="usage")
     if url is None and authorization is not None:
         raise InputError("--authorization-file goes with --url", code="usage")
-    house = session().house()
+    house, seen_to = session().house(), RECORD | frozenset(performs or ())
 
     def grip() -> Grip:
-        held = Grip("mcp", task=task) if task is not None else guard_grip.from_environment("mcp", audience)
+        if task is not None:
+            return Grip("mcp", task=task, performs=seen_to)
+        held = guard_grip.from_environment("mcp", audience, performs=seen_to)
         if held is None:
             raise InputError("there is neither a token nor a task to call under", code="no_authority")
         return held
