@@ -156,7 +156,7 @@ def test_the_installed_command_blocks_whatever_goes_wrong(guard: Any, project: P
     ]
     for shell in filter(shutil.which, ("bash", "dash", "zsh", "fish")):  # whichever the host takes
         done = subprocess.run(
-            [shell, "-c", command.replace(str(house.home), "/nowhere")], input="{}", capture_output=True
+            [shell, "-c", command.replace(str(house.home), "/nowhere")], input=b"{}", capture_output=True
         )
         assert (done.returncode, done.stdout) == (2, b""), shell
     for code, out, err in broken:
