@@ -16,7 +16,6 @@ from nhictl.errors import NotFoundError
 from nhictl.ops import guard_grip as grips
 from nhictl.ops import guard_session
 from nhictl.ops.guard_call import RECORD, Call, Grip, begin, called, settle
-from nhictl.ops.guard_prompt import record_prompt
 from nhictl.ops.house import House
 
 NO_TASK = "no task: this folder is in no guarded project, and neither $NHICTL_TASK nor a token is given"
@@ -79,6 +78,8 @@ def _asked(house: House, host: Host, event: Event) -> None:
     """Record what a person asked. Where there is no task to record it under, no call will be allowed either."""
     task = _task_of(house, host, event, begin=True)
     if task is not None:
+        from nhictl.ops.guard_prompt import record_prompt
+
         record_prompt(house, f"hook.{host.name}", task, event.prompt)
 
 
