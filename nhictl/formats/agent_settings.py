@@ -38,7 +38,9 @@ UNCOVERED: Final = {
     ),
     "codex": (
         "everything until you have trusted the hook: Codex skips new and changed hooks until then (see /hooks)",
+        "everything while Codex's hooks are switched off ([features] in config.toml), and with versions that have none",
         "tools that Codex has no hook event for, such as web search",
+        "the end of a session, with versions that do not tell it: its task then ends by its deadline",
         "a call whose hook the host itself gives up on after its time-out, or whose shell was killed: it runs",
     ),
 }

@@ -73,11 +73,13 @@ def _mcp(program: Installed, task: str, calls: int) -> list[Row]:
     stop = threading.Timer(600, guarded.process.kill)
     stop.start()
     try:
-        direct.ask(), guarded.ask()
+        for client in (direct, guarded):
+            client.ask()
         times = [(timed(guarded.ask), timed(direct.ask)) for _ in range(calls)]
     finally:
         stop.cancel()
-        direct.end(), guarded.end()
+        for client in (direct, guarded):
+            client.end()
     ours, theirs = (sorted(side) for side in zip(*times, strict=True))
     made = []
     for what, share in (("median", 0.5), ("p99", 0.99)):

@@ -143,7 +143,11 @@ def test_arguments_and_results_are_kept_without_secrets_and_without_what_the_pol
     guarded: House, project: Path
 ) -> None:
     secret = "ghp_" + "a1B2" * 9
-    write = {"tool_name": "Write", "tool_use_id": "t1", "tool_input": {"file_path": "/p/a", "content": "my own words"}}
+    write: dict[str, Any] = {
+        "tool_name": "Write",
+        "tool_use_id": "t1",
+        "tool_input": {"file_path": "/p/a", "content": "my own words"},
+    }
     assert tell(guarded, project, "claude-code", "PreToolUse", **write) == "allow"
     assert tell(guarded, project, "claude-code", "PostToolUse", tool_response={"out": secret}, **write) is None
     text = json.dumps([event.to_json() for event in story(guarded)])
@@ -153,6 +157,6 @@ def test_arguments_and_results_are_kept_without_secrets_and_without_what_the_pol
 
 
 def test_an_obligation_that_nobody_performs_denies(guarded: House, project: Path) -> None:
-    call = {"tool_name": "Notify", "tool_input": {}}
+    call: dict[str, Any] = {"tool_name": "Notify", "tool_input": {}}
     assert tell(guarded, project, "claude-code", "PreToolUse", tool_use_id="a", **call) == "deny"
     assert tell(guarded, project, "claude-code", "PreToolUse", ("notification",), tool_use_id="b", **call) == "allow"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from nhictl.enforce.mcp.channels import Channels
 from nhictl.enforce.mcp.gateway import Gateway
 from nhictl.enforce.mcp.upstream import Upstream
 from nhictl.errors import InputError
+from nhictl.ops.house import House as RealHouse
+from nhictl.ops.init import initialise
 from tests.enforce.mcp_http_server import GOOD, Server, event
 from tests.enforce.test_mcp_session import House, call
 
@@ -130,7 +133,7 @@ def test_a_call_that_reached_nobody_was_not_made() -> None:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         stage = Stage(f"http://127.0.0.1:{nobody.getsockname()[1]}/mcp")
         made: list[bool] = []
-        stage.house.settle = lambda *_, made=True, told=made: told.append(made)  # type: ignore[method-assign,misc]
+        stage.house.settle = lambda *_, made=True, told=made: told.append(made)  # type: ignore[method-assign]
         assert stage.ask(call())[0] == 502
         assert made == [False]
         stage.close()
@@ -300,6 +303,58 @@ def test_what_is_no_server(url: str) -> None:
 def test_nothing_listens_beyond_this_machine(listen: str) -> None:
     with pytest.raises(InputError):
         service.serve(None, None, "https://x/", listen, None, (), print, print, errors=False)  # type: ignore[arg-type]
+
+
+def test_as_a_process_with_a_home(tmp_path: Path) -> None:
+    import os
+    import signal
+    import subprocess
+    import sys
+
+    from nhictl.ops.audit_log import verify_home
+    from tests.enforce.test_mcp_relay import Stage as Home
+    from tests.harness import ROOT, SETTINGS
+
+    house = RealHouse(tmp_path / "home", tmp_path / "home" / "nhictl.db")
+    initialise(house, "example.org", None)
+    home, server = Home(house), Server()
+    house.close()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    (tmp_path / "secret").write_text("Bearer for-the-server\n")
+    (tmp_path / "secret").chmod(0o600)
+    env = {name: value for name, value in os.environ.items() if name not in SETTINGS} | {"PYTHONPATH": str(ROOT)}
+    words = [
+        "--url",
+        server.url,
+        "--task",
+        home.task,
+        "--prefix",
+        "s.",
+        "--authorization-file",
+        str(tmp_path / "secret"),
+    ]
+    argv = [sys.executable, "-m", "nhictl", "guard", "mcp", *words, "--home", str(tmp_path / "home")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as guard:
+        assert guard.stdout is not None
+        port = int(guard.stdout.readline().decode().rpartition(":")[2].partition("/")[0])
+        answers = []
+        for do in ("json", "evil", "sse-open"):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            body = json.dumps(call("act", 1 if do != "sse-open" else 2, do=do)).encode()
+            connection.request("POST", "/mcp", body, {"Content-Type": "application/json", **SESSION})
+            answers.append(connection.getresponse().read())
+            connection.close()
+        guard.send_signal(signal.SIGTERM)
+        assert guard.wait(30) == 0
+        assert b"for-the-server" not in (guard.stderr.read() if guard.stderr else b"")
+    server.shutdown()
+    server.server_close()
+    assert b'"isError"' in answers[1]
+    assert {headers["authorization"] for _, _, headers in server.seen} == {"Bearer for-the-server"}
+    ok, denied, ended = ("tool.called", "ok"), ("tool.called", "deny"), ("tool.returned", "error")
+    assert home.log() == [ok, ("tool.returned", "ok"), denied, ok, ended]  # what was open at the end is settled by it
+    assert verify_home(house, ()).exit == 0
+    house.close()
 
 
 _LINES = st.sampled_from(

@@ -35,7 +35,7 @@ mcp = pytest.importorskip("mcp")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 OPEN = {"args": "open"}
-TOOLS = {
+TOOLS: dict[str, dict[str, Any]] = {
     "e.echo": {"args": {"message": "string"}}, "e.get-sum": {"args": {"a": "number", "b": "number"}},
     "e.trigger-long-running-operation": OPEN, "e.get-env": OPEN,
     "f.read_text_file": OPEN, "f.write_file": {"args": {"path": "path", "content": "string"}, "resource": "args.path"},
@@ -99,10 +99,10 @@ async def everything(target: Any) -> dict[str, Any]:
     from mcp.client.client import Client
 
     seen: dict[str, Any] = {}
-    progress: list[float] = []
+    came: list[float] = []
 
-    async def on_progress(done: float, _total: float | None, _message: str | None) -> None:
-        progress.append(done)
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        came.append(progress)
 
     async with Client(target) as client:
         seen["tools"] = {tool.name: tool.model_dump(mode="json") for tool in (await client.list_tools()).tools}
@@ -115,7 +115,7 @@ async def everything(target: Any) -> dict[str, Any]:
         slow = await client.call_tool(
             "trigger-long-running-operation", {"duration": 0.2, "steps": 2}, progress_callback=on_progress
         )
-        seen["slow"], seen["progress"] = slow.model_dump(mode="json"), progress
+        seen["slow"], seen["progress"] = slow.model_dump(mode="json"), came
     return seen
 
 
