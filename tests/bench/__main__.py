@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import (
     analysis,
     custody,
+    guard,
     imports,
     log,
     policy,
@@ -37,6 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows += processes.rows(folder, rounds)
+        rows += guard.rows(folder, rounds)
         rows += custody.rows(folder, max(5, rounds // 2))
         rows.append(store.durable(folder, max(5, rounds // 2)))
         rows += store.growth(folder)
