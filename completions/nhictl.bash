@@ -13,7 +13,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test propose unused' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint export import replay' ;;
+        'audit') words='verify checkpoint export import replay detect' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -75,6 +75,7 @@ _nhictl_options() { # all options of a verb
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -168,7 +169,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit replay':--map | 'audit replay':--keys) kind=file ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
-        'audit replay':--view) kind='is timeline tree' ;;
+        'audit replay':--view) kind='is timeline tree scope delegation' ;;
+        'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
+        'audit detect':--map | 'audit detect':--policy | 'audit detect':--scope | 'audit detect':--keys) kind=file ;;
         'guard hook':--audience) kind=text ;;
         'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
         'guard mcp':--deny-as) kind='is result error' ;;
@@ -227,6 +230,7 @@ _nhictl_argument() { # what the argument of that number is
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'audit detect':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;
         'guard mcp':*) kind=text ;;
         'guard install':0) kind='is claude-code codex' ;;

@@ -120,6 +120,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "export": Verb("audit.export", "write the log out, byte for byte"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
+            "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
         },
     ),
     "guard": Noun(
