@@ -121,6 +121,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
             "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
+            "state": Verb("audit.state", "show who could do what at a moment"),
+            "trace": Verb("audit.trace", "show what a token did, and at most could have done"),
         },
     ),
     "guard": Noun(
