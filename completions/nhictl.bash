@@ -13,7 +13,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke custody' ;;
         'policy') words='activate show check test propose unused' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint export import replay detect' ;;
+        'audit') words='verify checkpoint export import replay detect state trace' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -76,6 +76,8 @@ _nhictl_options() { # all options of a verb
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -172,6 +174,10 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--view) kind='is timeline tree scope delegation' ;;
         'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
         'audit detect':--map | 'audit detect':--policy | 'audit detect':--scope | 'audit detect':--keys) kind=file ;;
+        'audit state':--at) kind=text ;;
+        'audit state':--keys) kind=file ;;
+        'audit trace':--since) kind=text ;;
+        'audit trace':--keys) kind=file ;;
         'guard hook':--audience) kind=text ;;
         'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
         'guard mcp':--deny-as) kind='is result error' ;;
@@ -231,6 +237,9 @@ _nhictl_argument() { # what the argument of that number is
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
         'audit detect':*) kind=file ;;
+        'audit state':*) kind=file ;;
+        'audit trace':0) kind=text ;;
+        'audit trace':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;
         'guard mcp':*) kind=text ;;
         'guard install':0) kind='is claude-code codex' ;;

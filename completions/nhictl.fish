@@ -105,6 +105,8 @@ complete -c nhictl -n '__nhictl_at 2 audit' -a export -d 'write the log out, byt
 complete -c nhictl -n '__nhictl_at 2 audit' -a import -d 'take other systems\' logs in as evidence'
 complete -c nhictl -n '__nhictl_at 2 audit' -a replay -d 'reconstruct what an agent did'
 complete -c nhictl -n '__nhictl_at 2 audit' -a detect -d 'find what should not have happened, with the records that decide it'
+complete -c nhictl -n '__nhictl_at 2 audit' -a state -d 'show who could do what at a moment'
+complete -c nhictl -n '__nhictl_at 2 audit' -a trace -d 'show what a token did, and at most could have done'
 complete -c nhictl -n '__nhictl_at 2 guard' -a hook -d 'decide on a coding agent\'s hook event; fails closed'
 complete -c nhictl -n '__nhictl_at 2 guard' -a mcp -d 'stand between an MCP client and a server; every call is judged'
 complete -c nhictl -n '__nhictl_at 2 guard' -a install -d 'put the guard into a coding agent\'s settings, or take it out'
@@ -371,6 +373,12 @@ complete -c nhictl -n '__nhictl_at 2 audit detect' -l policy -r -F -d 'the polic
 complete -c nhictl -n '__nhictl_at 2 audit detect' -l scope -r -F -d 'what tasks of foreign logs were meant to do'
 complete -c nhictl -n '__nhictl_at 2 audit detect' -l keys -r -F -d 'log keys you trust, for our own logs'
 complete -c nhictl -n '__nhictl_at 2 audit detect' -F
+complete -c nhictl -n '__nhictl_at 2 audit state' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
+complete -c nhictl -n '__nhictl_at 2 audit state' -l keys -r -F -d 'log keys you trust, for our own logs'
+complete -c nhictl -n '__nhictl_at 2 audit state' -F
+complete -c nhictl -n '__nhictl_at 2 audit trace' -l since -x -d 'its first suspicious use; default: its first use'
+complete -c nhictl -n '__nhictl_at 2 audit trace' -l keys -r -F -d 'log keys you trust, for our own logs'
+complete -c nhictl -n '__nhictl_at 2 audit trace' -F
 complete -c nhictl -n '__nhictl_at 2 guard hook' -l audience -x -d 'who this point is to a token, if one is handed over'
 complete -c nhictl -n '__nhictl_at 3 guard hook' -a 'claude-code codex'
 complete -c nhictl -n '__nhictl_at 2 guard mcp' -l audience -x -d 'who this point is to the token that is handed over'
