@@ -14,7 +14,8 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own
 from nhictl.core.replay.authority.step import Step, of_event, of_record
 from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import audit_log, replay, sources
+from nhictl.ops import audit_log, log_file, replay, segment_files, sources
+from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.replay_files import UNSIGNED, Asked, File, Files, Keys
 from nhictl.store import log, sqlite, work
@@ -54,8 +55,10 @@ class Evidence:
 
     def _home(self) -> Iterator[Step]:
         self._verdict = audit_log.verify_home(self.house, ())
-        opener = replay.Opener(self.house)
+        opener = Contents(self.house)
         with sqlite.guarded("read the log"):
+            if (out := segment_files.moved_out(self.house)).size:
+                self.unproven.append(out.unread())
             for seq, found in self._decoded(log.lines(self.house.db, None, self.below)):
                 if found["type"] == "log.imported":
                     self._imports.append((seq, found))
@@ -72,7 +75,7 @@ class Evidence:
                 raise InputError("a log of ours is verified as well, which takes a file, not a pipe", code="usage")
             file.verdict = audit_log.verify_file(path, self.house, (), file.asked.keys)
             with path.open("rb") as data:
-                for seq, found in self._decoded(enumerate(audit_log.read_lines(data, []))):
+                for seq, found in self._decoded(enumerate(log_file.read_lines(data, []))):
                     yield of_record(seq, found, None, name)
         except InputError as e:
             file.refused = e
