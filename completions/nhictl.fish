@@ -396,6 +396,7 @@ complete -c nhictl -n '__nhictl_at 2 approval deny' -l key-passphrase-file -r -F
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l segment -r -F -d 'with the home\'s own: a part that was moved out; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
+complete -c nhictl -n '__nhictl_at 2 audit verify' -l state -d 'hold the home\'s state tables against its log as well'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F
 complete -c nhictl -n '__nhictl_at 2 audit prove' -l seq -x -d 'that record N is in the log'
 complete -c nhictl -n '__nhictl_at 2 audit prove' -l old -x -d 'that the log only grew since it had SIZE records'

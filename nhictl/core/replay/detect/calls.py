@@ -33,7 +33,7 @@ def scope_violation(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
         return
     if scene.task is None and scene.declared is None:
         if not (scene.world.whole or scene.beside()):
-            yield Lack("the scope of the task")
+            yield Lack("the scope of a task")
         return
     box, why = scene.cover()
     if box is not None:

@@ -106,7 +106,7 @@ class Scene:
         """What is missing where the policy is known by digest alone, or nothing of a policy is known."""
         digest = self.digest()
         if digest is None:
-            return "a policy: none was in force, or the log does not say"
+            return "a policy in force"
         return None if self.policies(digest) is not None else f"the policy {digest}"
 
     def scopes(self) -> list[list[Any] | None]:
@@ -132,7 +132,7 @@ class Scene:
                 known = False
             elif not self.scope.names(scope, tool):
                 return True, ""
-        return (False, "") if known else (None, "the scope of the task")
+        return (False, "") if known else (None, "the scope of a task")
 
     def cover(self) -> tuple[int | None, str | None]:
         """The box of the task's scope that covers the call, or None and why: `outside`, or `?` and what is missing."""

@@ -22,8 +22,8 @@ _PERSONS: Final = frozenset({"IAMUser", "Root", "FederatedUser", "SAMLUser", "We
 def _compared(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     theirs: list[Step] = mine.get("theirs", [])
     ours: list[Step] = mine.get("ours", [])
-    if not theirs:
-        yield Lack(_NO_SECOND)
+    if not theirs or not ours:
+        yield Lack("our own log" if theirs else _NO_SECOND)
         return
     known = {step.tool for step in ours} & {step.tool for step in theirs}
     pairs: dict[int, Step] = {}
@@ -118,7 +118,7 @@ def _no_trail(_scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     if not mine.get("trail"):
         yield Lack("a cloud trail")
     elif not mine.get("ours"):
-        yield Lack("whose calls those of the cloud trail are: none names an agent, instance or task of ours")
+        yield Lack("a name of ours in the cloud trail: an agent, instance, task or call id")
 
 
 @rule(
