@@ -23,8 +23,7 @@ from tests.store.schema_home import old_home
 
 NAMES = (
     "home", "files", "foreign", "filesystem", "disk", "database", "log", "high-water", "erasure", "state", "custody",
-    "clock",
-    "time-service", "versions", "sqlite", "agents", "separation",
+    "clock", "time-service", "versions", "sqlite", "agents", "separation",
 )  # fmt: skip
 
 
