@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from nhictl.core.replay.authority.step import Step, of_record
 from tests.core.replay.synthetic import SCOPE, USER, Log
@@ -13,9 +14,17 @@ CHILD = [{"tools": ["crm.read"], "resource": "s3://crm"}]
 
 
 def ordinary(tasks: int, seed: int = 7) -> Iterator[Step]:
-    """The steps of so many tasks of many agents, one after another and overlapping in time as calls do; held one task at a
-    time.
-    """
+    """The steps of so many tasks of many agents, one after another as calls go; held one task at a time."""
+    for seq, one, log in _played(tasks, seed):
+        yield of_record(seq, one, log.content)
+
+
+def records(tasks: int, seed: int = 7) -> Iterator[dict[str, Any]]:
+    """The same as records, without their content."""
+    return (one for _, one, _ in _played(tasks, seed))
+
+
+def _played(tasks: int, seed: int) -> Iterator[tuple[int, dict[str, Any], Log]]:
     rng = random.Random(seed)
     log = Log()
     for number in range(50):
@@ -24,7 +33,7 @@ def ordinary(tasks: int, seed: int = 7) -> Iterator[Step]:
     for number in range(tasks):
         _task(log, rng, number)
         for seq in range(done, len(log.records)):
-            yield of_record(seq, log.records[seq], log.content)
+            yield seq, log.records[seq], log
             log.records[seq] = {}
         done = len(log.records)
         log.contents = {}
