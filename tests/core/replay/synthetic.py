@@ -44,6 +44,8 @@ limits:
   - {id: L-1, match: {tools: [crm.read]}, per: agent, window: 60s, calls: 3}
 openers:
   - {uid: [1000], agents: ["*"], intents: [work, ask]}
+  - {uid: [1002], agents: ["*"], scope: [crm.read]}
+  - {uid: [1002], agents: ["*"], scope: [crm.write]}
 """)])  # fmt: skip
 SCOPE = [{"tools": ["crm.*", "vault.read", "mail.send", "pay.send"]}]
 USER = {"kind": "operator", "id": "uid:1000", "host": "h1"}

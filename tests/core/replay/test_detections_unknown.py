@@ -136,3 +136,26 @@ def test_every_log_gives_the_same_answer_twice() -> None:
         return [watch.items(), watch.rules()]
 
     assert all(said(case) == said(case) for _, _, case in POSITIVE)
+
+
+MASK = "[masked:named:AAAAAAAAAAAA]"
+
+
+def test_what_a_mask_hides_decides_nothing() -> None:
+    log = Log()
+    log.task(scope=[{"tools": ["shell.run"], "when": {"args.cmd": {"eq": "ls"}}}, {"tools": ["pay.send"]}])
+    log.token()
+    log.use("shell.run", {"cmd": MASK}, ext={"masked": 1})
+    log.use("pay.send", {"amount": MASK}, ext={"masked": 1, "guardrails": ["G-1"]})
+    found = states(log.watch())
+    for rule in ("SCOPE_VIOLATION", "DECISION_MISMATCH"):
+        assert found[rule] == ("unknown", ["an argument that was masked as a secret, and decides"]), rule
+
+
+def test_a_mask_on_what_nothing_reads_hides_nothing() -> None:
+    log = Log()
+    log.task(scope=[{"tools": ["crm.read"]}])
+    log.token()
+    log.use("crm.read", {"query": MASK}, ext={"masked": 1})
+    found = states(log.watch())
+    assert found["SCOPE_VIOLATION"] == found["DECISION_MISMATCH"] == ("none", [])
