@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_approvals_limits_and_ends_that_the_authority_granted_are_no_findings(au
         assert desk.call() == "valid"
         assert desk.call(10) == "limit_exceeded"
         desk.clock.advance(61)
-        read = {"tool": "vault.read", "args": {}, "resource": "s3://a/b"}
+        read: dict[str, Any] = {"tool": "vault.read", "args": {}, "resource": "s3://a/b"}
         request = desk.live(**read).decision
         assert request is not None
         desk.grant(request["access_request"]["id"], CISO)
@@ -70,7 +71,7 @@ def test_approvals_limits_and_ends_that_the_authority_granted_are_no_findings(au
 
 def test_a_yes_by_the_user_who_asked_is_found(authority: Authority) -> None:
     with treasury(authority) as desk:
-        memo = {"tool": "memo.send", "args": {"text": "hello"}}
+        memo: dict[str, Any] = {"tool": "memo.send", "args": {"text": "hello"}}
         decision = desk.live(**memo).decision
         assert decision is not None
         desk.grant(decision["access_request"]["id"], None)

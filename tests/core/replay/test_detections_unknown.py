@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nhictl.core.replay.detect import run
 from nhictl.core.replay.detect.registry import RULES
 from nhictl.core.replay.detect.run import Watch
 from tests.core.replay.detection_cases import CASES
@@ -159,3 +160,14 @@ def test_a_mask_on_what_nothing_reads_hides_nothing() -> None:
     log.use("crm.read", {"query": MASK}, ext={"masked": 1})
     found = states(log.watch())
     assert found["SCOPE_VIOLATION"] == found["DECISION_MISMATCH"] == ("none", [])
+
+
+def test_a_flood_of_findings_is_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MOST", 3)
+    log = Log()
+    for number in range(5):
+        log.use(jti=f"never-{number}", task=None)
+    watch = log.watch()
+    told = {one["id"]: one for one in watch.rules()}["UNKNOWN_JTI"]
+    assert (told["count"], told["left_out"]) == (3, 2)
+    assert len([one for one in watch.items() if one["id"] == "UNKNOWN_JTI"]) == 3
