@@ -117,6 +117,9 @@ complete -c nhictl -n '__nhictl_at 2 audit' -a tail -d 'print the newest records
 complete -c nhictl -n '__nhictl_at 2 audit' -a record -d 'record what an agent framework tells, line by line'
 complete -c nhictl -n '__nhictl_at 2 audit' -a import -d 'take other systems\' logs in as evidence'
 complete -c nhictl -n '__nhictl_at 2 audit' -a replay -d 'reconstruct what an agent did'
+complete -c nhictl -n '__nhictl_at 2 audit' -a detect -d 'find what should not have happened, with the records that decide it'
+complete -c nhictl -n '__nhictl_at 2 audit' -a state -d 'show who could do what at a moment'
+complete -c nhictl -n '__nhictl_at 2 audit' -a trace -d 'show what a token did, and at most could have done'
 complete -c nhictl -n '__nhictl_at 2 audit' -a prune -d 'move old records out into a file; proofs go on'
 complete -c nhictl -n '__nhictl_at 2 audit' -a redact -d 'erase content for good; proofs still hold'
 complete -c nhictl -n '__nhictl_at 2 guard' -a hook -d 'decide on a coding agent\'s hook event; fails closed'
@@ -395,6 +398,7 @@ complete -c nhictl -n '__nhictl_at 2 approval deny' -l key-passphrase-file -r -F
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l segment -r -F -d 'with the home\'s own: a part that was moved out; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l keys -r -F -d 'log keys you trust, one a line'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -l anchor -r -F -d 'what a witness kept: checkpoint, token or JSON reply; again for more'
+complete -c nhictl -n '__nhictl_at 2 audit verify' -l state -d 'hold the home\'s state tables against its log as well'
 complete -c nhictl -n '__nhictl_at 2 audit verify' -F
 complete -c nhictl -n '__nhictl_at 2 audit prove' -l seq -x -d 'that record N is in the log'
 complete -c nhictl -n '__nhictl_at 2 audit prove' -l old -x -d 'that the log only grew since it had SIZE records'
@@ -435,8 +439,22 @@ complete -c nhictl -n '__nhictl_at 2 audit replay' -l resource -x -d 'on this re
 complete -c nhictl -n '__nhictl_at 2 audit replay' -l since -x -d 'not before'
 complete -c nhictl -n '__nhictl_at 2 audit replay' -l until -x -d 'not after'
 complete -c nhictl -n '__nhictl_at 2 audit replay' -l keys -r -F -d 'log keys you trust, for our own logs'
-complete -c nhictl -n '__nhictl_at 2 audit replay' -l view -x -a 'timeline tree' -d 'how to show it'
+complete -c nhictl -n '__nhictl_at 2 audit replay' -l view -x -a 'timeline tree scope delegation' -d 'how to show it'
 complete -c nhictl -n '__nhictl_at 2 audit replay' -F
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l format -x -d 'nhictl, claude-code, codex, agentdojo, swe-agent, otlp, openai-agents, mcp, cloudtrail, generic; default: recognised'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l map -r -F -d 'what is what in a generic log; see samples/logs/cron.map.yaml'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l rule -x -d 'this detection only; again for more'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l fail-on -x -d 'exit 1 if any, or this one, was found'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l policy -r -F -d 'the policy that decided; again for more files'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l scope -r -F -d 'what tasks of foreign logs were meant to do'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -l keys -r -F -d 'log keys you trust, for our own logs'
+complete -c nhictl -n '__nhictl_at 2 audit detect' -F
+complete -c nhictl -n '__nhictl_at 2 audit state' -l at -x -d 'as of that moment: RFC 3339, or relative (-15m)'
+complete -c nhictl -n '__nhictl_at 2 audit state' -l keys -r -F -d 'log keys you trust, for our own logs'
+complete -c nhictl -n '__nhictl_at 2 audit state' -F
+complete -c nhictl -n '__nhictl_at 2 audit trace' -l since -x -d 'its first suspicious use; default: its first use'
+complete -c nhictl -n '__nhictl_at 2 audit trace' -l keys -r -F -d 'log keys you trust, for our own logs'
+complete -c nhictl -n '__nhictl_at 2 audit trace' -F
 complete -c nhictl -n '__nhictl_at 2 audit prune' -l before -x -d 'move out records that are older'
 complete -c nhictl -n '__nhictl_at 2 audit prune' -l out -r -F -d 'the new file that their lines go into'
 complete -c nhictl -n '__nhictl_at 2 audit prune' -l dry-run -d 'say what it would move, and move nothing'

@@ -133,4 +133,5 @@ def _story(
 
 
 def reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
+    """Read an imported file again with the importer that its record names."""
     return formats.read(imp, data, run=run, file=run, mapping=None if mapping is None else mapping.encode()).events

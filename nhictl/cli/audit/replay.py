@@ -12,10 +12,11 @@ from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
+from nhictl.ops.evidence import gather
 from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, stream, tree
 from nhictl.render import Line, Result, Table
 
-VIEWS = ("timeline", "tree")
+VIEWS = ("timeline", "tree", "scope", "delegation")
 STYLES = {"denied": "red", "error": "red", "not_executed": "yellow", "unknown": "yellow"}
 
 
@@ -56,6 +57,11 @@ def command(
         agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"), instance, principal, tool, resource
     )
     mapping = read_map(map)
+    if view in ("scope", "delegation"):
+        from nhictl.cli.audit.authority_views import show
+
+        pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
+        return show(view, gather(now.house(), files or (), format, pinned, mapping), wanted)
     if files and now.format() == "jsonl" and (found := stream(now.house(), files, format, wanted, mapping)) is not None:
         return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
     if files:
