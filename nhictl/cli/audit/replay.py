@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.audit import drawing
 from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
 from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
@@ -41,6 +42,9 @@ def command(
         str | None, typer.Option("--keys", metavar="FILE", help="log keys you trust, for our own logs")
     ] = None,
     view: Annotated[str, typer.Option("--view", metavar="|".join(VIEWS), help="how to show it")] = "timeline",
+    html: drawing.Html = None,
+    mermaid: drawing.Mermaid = False,
+    dot: drawing.Dot = False,
 ) -> Reply:
     """Reconstruct what an agent did, from our log or a foreign one, and say what the evidence leaves open.
 
@@ -56,7 +60,8 @@ def command(
         agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"), instance, principal, tool, resource
     )
     mapping = read_map(map)
-    if files and now.format() == "jsonl" and (found := stream(now.house(), files, format, wanted, mapping)) is not None:
+    kind = drawing.check(html, mermaid=mermaid, dot=dot)
+    if files and kind is None and now.format() == "jsonl" and (found := stream(now.house(), files, format, wanted, mapping)) is not None:
         return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
     if files:
         pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
@@ -74,6 +79,9 @@ def command(
     for name, errors in (("refused", refused), ("left_out", left_out)):
         if errors:
             body[name] = [{"message": e.message, **e.details} for e in errors]
+    if kind is not None:
+        printed, made = drawing.drawn(kind, story, html, wanted, files or [], {"since": since, "until": until})
+        return Reply(drawing.result(printed, {**body, **made}, _closing(story)), 2 if refused else story.exit)
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
         text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),
