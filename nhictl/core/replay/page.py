@@ -8,6 +8,7 @@ from nhictl.core.replay.chosen import choose
 from nhictl.core.replay.event import summary
 from nhictl.core.replay.kinds import kind
 from nhictl.core.replay.picture import picture
+from nhictl.core.replay.select import instant_us
 from nhictl.core.replay.timeline import gist, reason
 from nhictl.core.replay.tree import Node, build, label, walk
 
@@ -69,8 +70,9 @@ def page(
     detections: Sequence[Mapping[str, Any]] | None = None,
 ) -> Page:
     """The values of a page about these events, in the order of the story."""
-    times = [event.time for event in events if event.time is not None]
-    whole = {**summary(events), "first": min(times, default=None), "last": max(times, default=None)}
+    times = [(at, event.time) for event in events if (at := instant_us(event.time)) is not None]
+    first, last = min(times, default=(0, None)), max(times, default=(0, None))
+    whole = {**summary(events), "first": first[1], "last": last[1]}
     return Page(
         asked, integrity, source, unproven, whole, picture(events), list(leaves(events)),
         choose(events, _deciding(detections or ())), len(events), scope, detections,
@@ -89,9 +91,9 @@ def _leaf(depth: int, node: Node) -> Leaf:
         return Leaf(depth, bool(node.children), node.label)
     tail = label(event, _WIDTH)
     names = node.label[: len(node.label) - len(tail)] if node.label[-len(tail) :] == tail else node.label
-    what = f"#{event.n} {event.tool or '?'}" if event.n is not None else event.type
+    what = f"#{event.n} {event.tool or '?'}" if event.n is not None else None if event.type == "run" else event.type
     if event.n is None and event.tool is not None:
-        what += f" {event.tool}"
+        what = f"{what} {event.tool}"
     return Leaf(
         depth, bool(node.children), names, event.time, what, event.outcome, kind(event), gist(event, _WIDTH),
         reason(event, _WIDTH),

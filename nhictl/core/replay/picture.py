@@ -23,6 +23,8 @@ LANES: Final = 12
 _BREAK: Final = 30
 """Width of a silence that was cut short."""
 _BREAKS: Final = 6
+_Key = tuple[str | None, str | None]
+_REST: Final[_Key] = ("", "rest")
 _LONG: Final = 12
 """A silence is long if it takes more than one part in so many of the whole."""
 
@@ -36,12 +38,13 @@ class Mark(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One run and agent (None: several, or not known), how many events, and its marks from left to right."""
+    """One run and agent (both None: the authority, unless it is the `rest`), how many events, and its marks in order."""
 
     run: str | None
     agent: str | None
     events: int
     marks: list[Mark]
+    rest: bool = False
 
 
 class Picture(NamedTuple):
@@ -65,18 +68,20 @@ def picture(events: Sequence[Event]) -> Picture:
     timed = sum(at is not None for at in times)
     by_time = len(known) > 1 and timed * 10 >= len(events) * 9
     axis = _Axis(known) if by_time else None
-    kept, merged = _lanes(events)
-    found: dict[tuple[str | None, str | None] | None, dict[int, _Bin]] = {key: {} for key in kept}
+    keys = _keys(events)
+    kept, merged = _lanes(events, keys)
+    found: dict[_Key, dict[int, _Bin]] = {key: {} for key in kept}
     last = 0
     for place, event in enumerate(events):
         if axis is None:
             last = SCALE * place // max(1, len(events) - 1)
         elif (at := times[place]) is not None:
             last = axis.place(at)
-        lane = found.setdefault((event.run, event.agent) if (event.run, event.agent) in found else None, {})
+        key = keys[place]
+        lane = found.setdefault(key if key in found else _REST, {})
         lane.setdefault(last * BINS // (SCALE + 1), _Bin(last, place)).add(kind(event))
     lanes = [
-        Lane(*(key or (None, None)), sum(made.events() for made in bins.values()), [bins[at].mark() for at in sorted(bins)])
+        Lane(key[0], key[1], sum(made.events() for made in bins.values()), [bins[at].mark() for at in sorted(bins)], key is _REST)
         for key, bins in found.items()
     ]
     return Picture(lanes, by_time, axis.ticks() if axis else [], axis.breaks if axis else [], merged, timed)
@@ -98,11 +103,19 @@ class _Bin:
         return Mark(self.x, tuple((name, self.counts[name]) for name in KINDS if name in self.counts), self.first)
 
 
-def _lanes(events: Sequence[Event]) -> tuple[list[tuple[str | None, str | None]], int]:
-    """The lanes that are drawn, in order of appearance: those with most calls; and how many share the rest."""
-    counts: dict[tuple[str | None, str | None], int] = {}
+def _keys(events: Sequence[Event]) -> list[_Key]:
+    """The lane of each event: by run and agent; what names no agent stands with the first that its run has."""
+    first: dict[str | None, str | None] = {}
     for event in events:
-        key = (event.run, event.agent)
+        if event.agent is not None:
+            first.setdefault(event.run, event.agent)
+    return [(None, None) if e.run is None else (e.run, e.agent or first.get(e.run)) for e in events]
+
+
+def _lanes(events: Sequence[Event], keys: Sequence[_Key]) -> tuple[list[_Key], int]:
+    """The lanes that are drawn, in order of appearance: those with most calls; and how many share the rest."""
+    counts: dict[_Key, int] = {}
+    for event, key in zip(events, keys, strict=True):
         counts[key] = counts.get(key, 0) + (1_000_000 if event.n is not None else 1)
     if len(counts) <= LANES:
         return list(counts), 0

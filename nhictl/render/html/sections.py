@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nhictl.render.html.text import badge, clock, count, span, text
+from nhictl.render.html.text import badge, clock, count, outcome, span, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +27,15 @@ def tiles(summary: Mapping[str, Any]) -> str:
     """The story in a few numbers, those that are wrong marked."""
     outcomes = summary["outcomes"]
     denied = outcomes.get("denied", 0) + outcomes.get("not_executed", 0)
+    unknown = outcomes.get("unknown", 0)
+    checks = summary["types"].get("token.used", 0) + summary["types"].get("token.denied", 0)
     shown: list[tuple[str, int, str]] = [
         ("events", summary["events"], ""),
         ("tool calls", summary["calls"], ""),
-        ("denied", denied, "denied" if denied else ""),
+        *([("checks of a token", checks, "")] if checks else []),
+        ("denied or not executed" if outcomes.get("not_executed") else "denied", denied, "denied" if denied else ""),
         ("errors", outcomes.get("error", 0), "error" if outcomes.get("error") else ""),
-        ("outcome unknown", outcomes.get("unknown", 0), "unknown" if outcomes.get("unknown") else ""),
+        *([("outcome unknown", unknown, "unknown")] if unknown else []),
         ("agents", len(summary["agents"]), ""),
         ("runs and tasks", summary["runs"], ""),
     ]
@@ -171,17 +174,14 @@ def _event(row: Row) -> str:
     number = "" if row.n is None else f'<span class="n">#{row.n}</span> '
     name = row.tool if row.type == "tool.called" and row.tool else row.type
     also = span("noun", row.tool) if row.tool and name != row.tool else ""
-    said = "" if row.said is None else f"<code>{text(row.said)}</code>"
+    said = "" if not row.said else f"<code>{text(row.said)}</code>"
     folded = _folded(row.detail)
     what = f"{number}<b>{text(name)}</b> {also} {said}"
     body = f"<details><summary>{what}</summary>{folded}</details>" if folded else f'<div class="plain">{what}</div>'
-    outcome = "" if row.outcome is None else badge(row.kind, row.outcome)
-    if row.kind == "ends":
-        outcome = badge("ends", "ends authority")
     seq = span("seq", row.seq)
     return (
         f'<tr id="e{row.place}" class="{row.kind}"><td class="when">{clock(row.time)}</td><td class="what">{body}</td>'
-        f'<td class="how">{outcome} {span("why", row.reason)}</td><td class="who">{span("agent", row.agent)} {span("run", row.run)}</td>'
+        f'<td class="how">{outcome(row.kind, row.outcome)} {span("why", row.reason)}</td><td class="who">{span("agent", row.agent)} {span("run", row.run)}</td>'
         f'<td class="src">{seq} {span("evidence", row.evidence)}</td></tr>'
     )
 

@@ -56,7 +56,7 @@ time{font-variant-numeric:tabular-nums;white-space:nowrap}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;margin-bottom:10px;font-size:13px;color:var(--soft)}
 .key{display:inline-flex;align-items:center;gap:5px}
 .lane{margin-bottom:6px}
-.lane .who{font-size:13px;font-weight:600}
+.lane .who{overflow-wrap:anywhere;font-size:13px;font-weight:600}
 .lane .who .run,.lane .who .many{font-weight:400;margin-left:6px}
 .track{display:block;overflow:visible}
 .rail{stroke:var(--line);stroke-width:2}
@@ -93,7 +93,7 @@ button:hover{border-color:var(--accent)}
 .records{font-size:13px;color:var(--soft)}
 table{width:100%;border-collapse:collapse;font-size:14px;table-layout:fixed}
 th{padding:4px 10px 4px 0;border-bottom:1px solid var(--line);color:var(--soft);font-size:12px;font-weight:600;text-align:left}
-th:nth-child(1){width:138px}th:nth-child(3){width:170px}th:nth-child(4){width:190px}th:nth-child(5){width:96px}
+th:nth-child(1){width:156px}th:nth-child(3){width:170px}th:nth-child(4){width:190px}th:nth-child(5){width:96px}
 td{padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
 td .why,td .run,td .evidence{display:block;font-size:12px}
 td .plain{padding-left:17px}

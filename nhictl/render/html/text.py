@@ -24,6 +24,13 @@ def badge(kind: str, value: Any) -> str:
     return f'<span class="badge {kind}">{text(value)}</span>'
 
 
+def outcome(kind: str, value: str | None) -> str:
+    """How an event ended, where that says something: that a plain record was made does not."""
+    if kind == "ends":
+        return badge(kind, "ends authority")
+    return "" if value is None or (kind == "other" and value == "ok") else badge(kind, value)
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 event`, `2,000 events`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
@@ -33,6 +40,6 @@ def clock(time: str | None) -> str:
     """An RFC 3339 time as a cell: date small, time to the second; a dash where there is none."""
     if time is None:
         return '<span class="none">no time</span>'
-    if len(time) >= 20 and time[10] in "Tt ":
+    if len(time) >= 20 and time[10] == "T" and time[:4].isdigit():
         return f'<time><span class="day">{text(time[:10])}</span> {text(time[11:19])}</time>'
-    return f"<time>{text(time)}</time>"
+    return span("when", time)

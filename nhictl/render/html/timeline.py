@@ -50,15 +50,17 @@ def _shape(name: str, radius: float) -> str:
 
 def _lane(lane: Lane, found: Picture) -> str:
     who = [text(lane.agent)] if lane.agent is not None else []
-    if lane.run is not None:
+    if lane.rest:
+        who = [count(found.merged, "other run")]
+    elif lane.run is not None:
         who.append(f'<span class="run">{text(lane.run)}</span>')
     if not who:
-        who = [f"{count(found.merged, 'other run')}" if found.merged and lane is found.lanes[-1] else "the authority"]
+        who = ["the authority"]
     silences = "".join(
         f'<line class="silence" x1="{_percent(x)}" x2="{_percent(x)}" y1="0" y2="{_LANE}"/>' for x, _ in found.breaks
     )
     marks = "".join(_mark(mark) for mark in lane.marks)
-    told = text(f"{lane.agent or ''} {lane.run or ''}".strip() or "authority")
+    told = text("other runs" if lane.rest else f"{lane.agent or ''} {lane.run or ''}".strip() or "the authority")
     return (
         f'<div class="lane"><div class="who">{" ".join(who)}<span class="many">{count(lane.events, "event")}</span></div>'
         f'<svg class="track" width="100%" height="{_LANE}" role="img" aria-label="events of {told}">'
@@ -84,12 +86,18 @@ def _axis(found: Picture) -> str:
     said = [text(_moment(at)[11:] if len(days) == 1 else _moment(at)) for _, at in found.ticks]
     name = f"{min(days)}, UTC" if len(days) == 1 else "UTC"
     middle = "".join(f"<span>{one}</span>" for one in said[1:-1])
-    silences = ", ".join(duration(seconds) for _, seconds in found.breaks)
+    silences = ", ".join(_long(seconds) for _, seconds in found.breaks)
     cut = f'<p class="hint">Dashed lines: silences cut short ({silences}).</p>' if silences else ""
     return (
         f'<div class="axis"><span>{said[0]}</span>{middle}<span>{said[-1]}</span></div>'
         f'<p class="hint">{name}</p>{cut}'
     )
+
+
+def _long(seconds: int) -> str:
+    """A silence, to the minute or the hour where it is long."""
+    whole = 3600 if seconds >= 2 * 86400 else 60 if seconds >= 7200 else 1
+    return duration(seconds - seconds % whole)
 
 
 def _moment(at_us: int) -> str:

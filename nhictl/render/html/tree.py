@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nhictl.render.html.text import badge, clock, count, span, text
+from nhictl.render.html.text import clock, count, outcome, span, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,9 +51,8 @@ def _label(node: Leaf) -> str:
         parts.append(" ".join([told, *(f"<b>{text(name)}</b>" for name in rest)]))
     if node.what is not None:
         parts.append(span("what", node.what) if node.names else f"<b>{text(node.what)}</b>")
-    if node.outcome is not None:
-        parts.append(badge(node.kind, node.outcome))
-    if node.said is not None:
+    parts.append(outcome(node.kind, node.outcome))
+    if node.said:
         parts.append(f"<code>{text(node.said)}</code>")
     parts.append(span("why", node.reason))
     if node.time is not None:
