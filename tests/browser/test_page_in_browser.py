@@ -42,7 +42,9 @@ def test_it_is_silent_offline_and_fits(browser: Browser, story: Path, width: int
     assert browser.complaints() == []
     assert browser.requests() == [story.as_uri()]
     assert wide(browser) <= 0
-    ink, ground = browser.run("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+    ink, ground = browser.run(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
     light = [sum(int(n) for n in text[4:-1].split(",")) for text in (ink, ground)]
     assert (light[0] > 600, light[1] > 600) == (dark, not dark)
     if folder := os.environ.get("NHICTL_SCREENSHOTS"):

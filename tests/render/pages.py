@@ -61,8 +61,15 @@ def hostile(text: str) -> Page:
         "id": text, "severity": text, "title": text, "message": text, "records": [3, 99, {"seq": 4}, {"file": text}, text],
         "controls": [text], "false_alarm": text,
     }  # fmt: skip
-    scope = {"task": text, "agent": text, "granted": [text], "used": [text], "unused": [text], "outside": [{"tool": text}]}
-    integrity = {name: text for name in ("verdict", "message", "size", "root", "chain", "class", "first_bad_seq")}
+    scope = {
+        "task": text,
+        "agent": text,
+        "granted": [text],
+        "used": [text],
+        "unused": [text],
+        "outside": [{"tool": text}],
+    }
+    integrity = dict.fromkeys(("verdict", "message", "size", "root", "chain", "class", "first_bad_seq"), text)
     return page(
         events, asked=[("task", text), ("files", text)], integrity=integrity, source=COUNTS, unproven=[text],
         scope=[scope], detections=[finding],
@@ -71,8 +78,14 @@ def hostile(text: str) -> Page:
 
 def ordinary(calls: int = 12) -> Page:
     """Two agents on one task, a denial, a revocation, a silence of an hour."""
-    events = [event("task.opened", seq=1, task="t-1", run="t-1", agent="payer", principal="mira", outcome="ok", time=moment(0))]
-    events.append(event("token.issued", seq=2, jti="j-1", task="t-1", run="t-1", agent="payer", outcome="ok", time=moment(1)))
+    events = [
+        event(
+            "task.opened", seq=1, task="t-1", run="t-1", agent="payer", principal="mira", outcome="ok", time=moment(0)
+        )
+    ]
+    events.append(
+        event("token.issued", seq=2, jti="j-1", task="t-1", run="t-1", agent="payer", outcome="ok", time=moment(1))
+    )
     for number in range(calls):
         bad = number % 5 == 3
         events.append(
@@ -83,8 +96,17 @@ def ordinary(calls: int = 12) -> Page:
                 time=moment(2 + number + (3600 if number > calls // 2 else 0)),
             )
         )  # fmt: skip
-    events.append(event("token.revoked", seq=3 + calls, jti="j-1", task="t-1", run="t-1", outcome="ok", time=moment(4000)))
-    scope = {"task": "t-1", "agent": "payer", "granted": ["pay.send", "pay.list"], "used": ["pay.send"], "unused": ["pay.list"], "outside": []}
+    events.append(
+        event("token.revoked", seq=3 + calls, jti="j-1", task="t-1", run="t-1", outcome="ok", time=moment(4000))
+    )
+    scope = {
+        "task": "t-1",
+        "agent": "payer",
+        "granted": ["pay.send", "pay.list"],
+        "used": ["pay.send"],
+        "unused": ["pay.list"],
+        "outside": [],
+    }
     finding = {
         "id": "DENY_THEN_BYPASS", "severity": "high", "title": "denied, then allowed", "message": "record 6, then 7",
         "records": [6, 7], "controls": ["ASI10"], "false_alarm": "a person approved the second",

@@ -14,7 +14,8 @@ from nhictl.ops.replay import Filter, Story
 from nhictl.render import Result
 
 Html = Annotated[
-    str | None, typer.Option("--html", metavar="FILE", help="write one HTML page, which needs no network; `-` prints it")
+    str | None,
+    typer.Option("--html", metavar="FILE", help="write one HTML page, which needs no network; `-` prints it"),
 ]
 Mermaid = Annotated[bool, typer.Option("--mermaid", help="print the tree as a Mermaid flowchart")]
 Dot = Annotated[bool, typer.Option("--dot", help="print the tree as a graph for Graphviz")]

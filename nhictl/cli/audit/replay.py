@@ -61,7 +61,12 @@ def command(
     )
     mapping = read_map(map)
     kind = drawing.check(html, mermaid=mermaid, dot=dot)
-    if files and kind is None and now.format() == "jsonl" and (found := stream(now.house(), files, format, wanted, mapping)) is not None:
+    if (
+        files
+        and kind is None
+        and now.format() == "jsonl"
+        and (found := stream(now.house(), files, format, wanted, mapping)) is not None
+    ):
         return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
     if files:
         pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None

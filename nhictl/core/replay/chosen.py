@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from json import dumps
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from nhictl.core import strict_json
 from nhictl.core.replay.kinds import kind
 from nhictl.core.replay.timeline import gist, plain, reason
 
@@ -43,17 +43,16 @@ def choose(events: Sequence[Event], deciding: Collection[int] = (), *, most: int
     """At most `most` rows in the order of the story; `deciding` are record numbers (`seq`) that are wanted first."""
     if len(events) <= most:
         return [_row(place, event) for place, event in enumerate(events)]
-    wanted: dict[int, None] = {}
-    for fits in (
-        lambda event: event.seq is not None and event.seq in deciding,
-        lambda event: kind(event) in ("denied", "error", "ends"),
-        lambda _event: True,
+    wanted: set[int] = set()
+    for places in (
+        (place for place, event in enumerate(events) if event.seq is not None and event.seq in deciding),
+        (place for place, event in enumerate(events) if kind(event) in ("denied", "error", "ends")),
+        iter(range(len(events))),
     ):
-        for place, event in enumerate(events):
+        for place in places:
             if len(wanted) == most:
                 break
-            if place not in wanted and fits(event):
-                wanted[place] = None
+            wanted.add(place)
     return [_row(place, events[place]) for place in sorted(wanted)]
 
 
@@ -74,5 +73,5 @@ def _detail(event: Event) -> list[tuple[str, str, int]]:
 
 
 def _cut(value: Any) -> tuple[str, int]:
-    text = value if isinstance(value, str) else strict_json.dumps(value)
+    text = value if isinstance(value, str) else dumps(value, ensure_ascii=False, indent=2)
     return text[:DETAIL], max(0, len(text) - DETAIL)

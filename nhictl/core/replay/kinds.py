@@ -11,8 +11,20 @@ KINDS: Final = ("denied", "error", "unknown", "ends", "ok", "other")
 """The worst first: what stands for several at once is the first of them."""
 
 _ENDS: Final = frozenset(
-    "token.revoked task.killed agent.suspended agent.retired instance.suspended authority.frozen lease.lost key.tainted"
-    " key.revoked credential.revoked log.redacted trust.removed".split()
+    [
+        "token.revoked",
+        "task.killed",
+        "agent.suspended",
+        "agent.retired",
+        "instance.suspended",
+        "authority.frozen",
+        "lease.lost",
+        "key.tainted",
+        "key.revoked",
+        "credential.revoked",
+        "log.redacted",
+        "trust.removed",
+    ]
 )
 _ACTS: Final = frozenset({"tool.called", "tool.returned", "token.used", "token.denied", "token.presented"})
 

@@ -6,6 +6,7 @@ of the evidence. Marks that would lie on one another are one mark with its count
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -81,7 +82,13 @@ def picture(events: Sequence[Event]) -> Picture:
         lane = found.setdefault(key if key in found else _REST, {})
         lane.setdefault(last * BINS // (SCALE + 1), _Bin(last, place)).add(kind(event))
     lanes = [
-        Lane(key[0], key[1], sum(made.events() for made in bins.values()), [bins[at].mark() for at in sorted(bins)], key is _REST)
+        Lane(
+            key[0],
+            key[1],
+            sum(made.events() for made in bins.values()),
+            [bins[at].mark() for at in sorted(bins)],
+            key is _REST,
+        )
         for key, bins in found.items()
     ]
     return Picture(lanes, by_time, axis.ticks() if axis else [], axis.breaks if axis else [], merged, timed)
@@ -128,7 +135,7 @@ class _Axis:
     """Piecewise linear from times to 0…SCALE; `known` are distinct times in order, two at least."""
 
     def __init__(self, known: list[int]) -> None:
-        gaps = [(after - before, before) for before, after in zip(known, known[1:], strict=False)]
+        gaps = [(after - before, before) for before, after in itertools.pairwise(known)]
         limit = (known[-1] - known[0]) // _LONG
         long = sorted(sorted(gap for gap in gaps if gap[0] > limit)[-_BREAKS:], key=lambda gap: gap[1])
         silent = sum(gap[0] for gap in long)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nhictl.render.html import sections, timeline, tree
 from nhictl.render.html.style import SCRIPT, STYLE
 from nhictl.render.html.text import badge, count, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nhictl.core.replay.page import Page
 
 
@@ -20,7 +22,8 @@ def document(page: Page, version: str) -> str:
     names = "".join(f'<a href="#{ident}">{title}</a>' for ident, title, _ in parts)
     proof = _proof(page)
     body = "".join(
-        f'<section id="{ident}"><div class="head"><h2>{title}</h2>{proof if ident != "integrity" else ""}</div>{content}</section>'
+        f'<section id="{ident}"><div class="head"><h2>{title}</h2>'
+        f"{proof if ident != 'integrity' else ''}</div>{content}</section>"
         for ident, title, content in parts
     )
     asked = "".join(
@@ -34,20 +37,22 @@ def document(page: Page, version: str) -> str:
         f"<title>{_title(page)}</title><style>{STYLE}</style></head><body>"
         f'<header><p class="brand">nhictl replay</p><h1>{_title(page)}</h1><p class="subject">{asked}</p>'
         f"<nav>{names}</nav></header><main>{body}</main>"
-        f'<footer>Made by nhictl {text(version)} from the evidence alone; the same evidence gives the same bytes. '
+        f"<footer>Made by nhictl {text(version)} from the evidence alone; the same evidence gives the same bytes. "
         "Times are UTC. What the evidence does not say is unknown.</footer>"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
 
 
 def _parts(page: Page) -> list[tuple[str, str, str]]:
-    drawn, left_out = tree.drawing(page.tree)
+    drawn, left_out = tree.drawing(page.tree, day=_days(page.summary) > 1)
     shown = {row.seq: row.place for row in page.rows if row.seq is not None}
     parts = [("summary", "Summary", sections.tiles(page.summary))]
     if page.detections is not None:
         parts.append(("detections", "Detections", sections.detections(page.detections, shown)))
     picture = timeline.drawing(page.picture) if page.total else '<p class="none">No events.</p>'
-    buttons = '<p class="controls"><button data-fold="open">Unfold all</button><button data-fold="">Fold all</button></p>'
+    buttons = (
+        '<p class="controls"><button data-fold="open">Unfold all</button><button data-fold="">Fold all</button></p>'
+    )
     parts += [
         ("timeline", "Timeline", picture),
         ("tree", "Who caused what", f'{buttons}<div class="tree">{drawn}</div>{tree.more(left_out)}'),
@@ -63,6 +68,12 @@ def _parts(page: Page) -> list[tuple[str, str, str]]:
         ("integrity", "Integrity and gaps", sections.integrity(page.integrity, page.source, page.unproven)),
     ]
     return parts
+
+
+def _days(summary: Mapping[str, Any]) -> int:
+    """1 if the story begins and ends on one day, else 2."""
+    first, last = summary["first"], summary["last"]
+    return 1 if first is not None and first[:10] == last[:10] else 2
 
 
 def _title(page: Page) -> str:

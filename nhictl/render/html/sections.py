@@ -54,7 +54,11 @@ def tiles(summary: Mapping[str, Any]) -> str:
 def integrity(found: Mapping[str, Any], source: Mapping[str, int], unproven: Sequence[str]) -> str:
     """Verdict, counts of records, and every gap."""
     facts = [("verdict", found["verdict"]), ("records", found.get("size")), ("root", found.get("root"))]
-    facts += [("chain", found.get("chain")), ("first bad record", found.get("first_bad_seq")), ("class", found.get("class"))]
+    facts += [
+        ("chain", found.get("chain")),
+        ("first bad record", found.get("first_bad_seq")),
+        ("class", found.get("class")),
+    ]
     rows = "".join(
         f"<dt>{name}</dt><dd>{text(value)}</dd>" for name, value in facts if value is not None and name != "verdict"
     )
@@ -137,9 +141,11 @@ def _detection(one: Mapping[str, Any], shown: Mapping[int, int]) -> str:
 def _record(record: Any, shown: Mapping[int, int]) -> str:
     if isinstance(record, dict):
         seq = record.get("seq")
-        named = seq if seq is not None else ":".join(
-            str(record[key]) for key in ("file", "offset") if record.get(key) is not None
-        ) or record
+        named = (
+            seq
+            if seq is not None
+            else ":".join(str(record[key]) for key in ("file", "offset") if record.get(key) is not None) or record
+        )
     else:
         seq = named = record
     if isinstance(seq, int) and seq in shown:
@@ -167,7 +173,7 @@ def events(rows: Sequence[Row], total: int) -> str:
         if left_out
         else ""
     )
-    return f'{hint}<table><thead><tr>{head}</tr></thead><tbody>{"".join(made)}</tbody></table>'
+    return f"{hint}<table><thead><tr>{head}</tr></thead><tbody>{''.join(made)}</tbody></table>"
 
 
 def _event(row: Row) -> str:
@@ -181,7 +187,8 @@ def _event(row: Row) -> str:
     seq = span("seq", row.seq)
     return (
         f'<tr id="e{row.place}" class="{row.kind}"><td class="when">{clock(row.time)}</td><td class="what">{body}</td>'
-        f'<td class="how">{outcome(row.kind, row.outcome)} {span("why", row.reason)}</td><td class="who">{span("agent", row.agent)} {span("run", row.run)}</td>'
+        f'<td class="how">{outcome(row.kind, row.outcome)} {span("why", row.reason)}</td><td class="who">'
+        f"{span('agent', row.agent)} {span('run', row.run)}</td>"
         f'<td class="src">{seq} {span("evidence", row.evidence)}</td></tr>'
     )
 

@@ -9,12 +9,14 @@ STYLE: Final = """
 --accent:#2f5bd8;--ok:#1f7a4d;--okbg:#e2f3ea;--no:#b3261e;--nobg:#fce8e6;--err:#a4520a;--errbg:#fdeedd;
 --unk:#6b5b00;--unkbg:#fbf3cf;--end:#7a2fb8;--endbg:#f2e6fb}
 @media (prefers-color-scheme:dark){:root{--bg:#0f1218;--card:#171b23;--ink:#e6e9ef;--soft:#9aa4b5;--line:#2a303c;
---tint:#1e232d;--accent:#8aa9ff;--ok:#6fd3a0;--okbg:#12322280;--no:#ff8f86;--nobg:#47181580;--err:#ffb066;--errbg:#43290f80;
+--tint:#1e232d;--accent:#8aa9ff;--ok:#6fd3a0;--okbg:#12322280;--no:#ff8f86;--nobg:#47181580;--err:#ffb066;
+--errbg:#43290f80;
 --unk:#e6cf60;--unkbg:#3a330d80;--end:#d0a2ff;--endbg:#35194d80}}
 *{box-sizing:border-box}
 [hidden]{display:none!important}
 html{scroll-behavior:smooth;scroll-padding-top:1rem}
-body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;
+body{margin:0;background:var(--bg);color:var(--ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;
 overflow-wrap:anywhere}
 header,main,footer{max-width:1160px;margin:0 auto;padding:0 20px}
 header{padding-top:28px}
@@ -25,7 +27,8 @@ h3{margin:18px 0 6px;font-size:15px;font-weight:600}
 .subject{margin:0 0 14px}
 .asked{display:inline-block;margin-right:14px}
 nav{display:flex;flex-wrap:wrap;gap:6px;margin:0 0 18px}
-nav a{padding:4px 12px;border:1px solid var(--line);border-radius:99px;background:var(--card);color:var(--ink);font-size:13px;text-decoration:none}
+nav a{padding:4px 12px;border:1px solid var(--line);border-radius:99px;background:var(--card);color:var(--ink);
+font-size:13px;text-decoration:none}
 nav a:hover,nav a:focus-visible{border-color:var(--accent);color:var(--accent)}
 a{color:var(--accent)}
 section{margin:0 0 16px;padding:18px 20px;background:var(--card);border:1px solid var(--line);border-radius:10px}
@@ -36,15 +39,18 @@ section{margin:0 0 16px;padding:18px 20px;background:var(--card);border:1px soli
 .hint{margin:8px 0 0;font-size:13px}
 code,pre,.seq,.n{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.87em}
 code{padding:1px 5px;border-radius:4px;background:var(--tint)}
-pre{margin:2px 0 0;padding:8px 10px;border-radius:6px;background:var(--tint);white-space:pre-wrap;max-height:22em;overflow:auto}
-.badge{display:inline-block;padding:0 8px;border-radius:99px;background:var(--tint);color:var(--soft);font-size:12px;font-weight:600;line-height:20px}
+pre{margin:2px 0 0;padding:8px 10px;border-radius:6px;background:var(--tint);white-space:pre-wrap;max-height:22em;
+overflow:auto}
+.badge{display:inline-block;padding:0 8px;border-radius:99px;background:var(--tint);color:var(--soft);font-size:12px;
+font-weight:600;line-height:20px}
 .badge.ok{background:var(--okbg);color:var(--ok)}
 .badge.denied,.badge.sev-critical,.badge.sev-high{background:var(--nobg);color:var(--no)}
 .badge.error,.badge.sev-medium{background:var(--errbg);color:var(--err)}
 .badge.unknown,.badge.sev-low{background:var(--unkbg);color:var(--unk)}
 .badge.ends{background:var(--endbg);color:var(--end)}
 .badge.other{background:var(--tint);color:var(--soft)}
-.chip{display:inline-block;padding:0 7px;border:1px solid var(--line);border-radius:5px;font-size:12px;line-height:20px;font-weight:400;text-decoration:none}
+.chip{display:inline-block;padding:0 7px;border:1px solid var(--line);border-radius:5px;font-size:12px;
+line-height:20px;font-weight:400;text-decoration:none}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(118px,1fr));gap:10px}
 .tile{padding:10px 14px;border:1px solid var(--line);border-radius:8px}
 .tile b{display:block;font-size:24px;line-height:1.2;font-weight:650;font-variant-numeric:tabular-nums}
@@ -65,7 +71,8 @@ time{font-variant-numeric:tabular-nums;white-space:nowrap}
 .mark.ok{fill:var(--ok)}.mark.denied{fill:var(--no)}.mark.error{fill:var(--err)}.mark.ends{fill:var(--end)}
 .mark.unknown{fill:var(--card);stroke:var(--unk);stroke-width:2}.mark.other{fill:var(--soft)}
 .track a:hover .mark,.track a:focus .mark{stroke:var(--accent);stroke-width:3}
-.axis{display:flex;justify-content:space-between;gap:10px;border-top:1px solid var(--line);padding-top:4px;color:var(--soft);font-size:12px;
+.axis{display:flex;justify-content:space-between;gap:10px;border-top:1px solid var(--line);padding-top:4px;
+color:var(--soft);font-size:12px;
 font-variant-numeric:tabular-nums}
 .tree{font-size:14px}
 .tree details>div{margin-left:9px;padding-left:14px;border-left:1px solid var(--line)}
@@ -75,7 +82,8 @@ font-variant-numeric:tabular-nums}
 .tree time{color:var(--soft);font-size:12px}
 .controls{display:none;flex-wrap:wrap;align-items:center;gap:8px 14px;margin:0 0 10px;font-size:13px}
 .scripted .controls{display:flex}
-button,input[type=search]{padding:5px 12px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);font:inherit}
+button,input[type=search]{padding:5px 12px;border:1px solid var(--line);border-radius:6px;background:var(--card);
+color:var(--ink);font:inherit}
 input[type=search]{flex:0 1 260px;min-width:0}
 button{cursor:pointer}
 button:hover{border-color:var(--accent)}
@@ -92,10 +100,12 @@ button:hover{border-color:var(--accent)}
 .finding h3{margin-top:0}.finding p{margin:4px 0}
 .records{font-size:13px;color:var(--soft)}
 table{width:100%;border-collapse:collapse;font-size:14px;table-layout:fixed}
-th{padding:4px 10px 4px 0;border-bottom:1px solid var(--line);color:var(--soft);font-size:12px;font-weight:600;text-align:left}
-th:nth-child(1){width:156px}th:nth-child(3){width:170px}th:nth-child(4){width:190px}th:nth-child(5){width:96px}
+th{padding:4px 10px 4px 0;border-bottom:1px solid var(--line);color:var(--soft);font-size:12px;font-weight:600;
+text-align:left}
+th:nth-child(1){width:156px}th:nth-child(3){width:170px}th:nth-child(4){width:190px}th:nth-child(5){width:124px}
 td{padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
-td .why,td .run,td .evidence{display:block;font-size:12px}
+td .why,td .run{display:block;font-size:12px}
+.evidence{font-size:12px}
 td .plain{padding-left:17px}
 td summary{cursor:pointer}
 tr:target td{background:var(--tint)}
@@ -149,7 +159,8 @@ var off=row.classList.contains('gap')?want!==''||wrong.checked:
 row.hidden=off})}
 if(find){find.addEventListener('input',narrow);wrong.addEventListener('change',narrow)}
 var shut=[];
-addEventListener('beforeprint',function(){document.querySelectorAll('details:not([open])').forEach(function(one){one.open=true;shut.push(one)})});
+addEventListener('beforeprint',function(){
+document.querySelectorAll('details:not([open])').forEach(function(one){one.open=true;shut.push(one)})});
 addEventListener('afterprint',function(){shut.forEach(function(one){one.open=false});shut=[]});
 })();
 """

@@ -27,7 +27,7 @@ def badge(kind: str, value: Any) -> str:
 def outcome(kind: str, value: str | None) -> str:
     """How an event ended, where that says something: that a plain record was made does not."""
     if kind == "ends":
-        return badge(kind, "ends authority")
+        return badge(kind, "stops authority")
     return "" if value is None or (kind == "other" and value == "ok") else badge(kind, value)
 
 
@@ -36,10 +36,11 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def clock(time: str | None) -> str:
-    """An RFC 3339 time as a cell: date small, time to the second; a dash where there is none."""
+def clock(time: str | None, *, day: bool = True) -> str:
+    """An RFC 3339 time: the date small, the time to the second, or that alone; words where there is none."""
     if time is None:
         return '<span class="none">no time</span>'
     if len(time) >= 20 and time[10] == "T" and time[:4].isdigit():
-        return f'<time><span class="day">{text(time[:10])}</span> {text(time[11:19])}</time>'
+        date = f'<span class="day">{text(time[:10])}</span> ' if day else ""
+        return f"<time>{date}{text(time[11:19])}</time>"
     return span("when", time)

@@ -81,7 +81,7 @@ def _mark(mark: Mark) -> str:
 
 def _axis(found: Picture) -> str:
     if not found.by_time:
-        return '<div class="axis"><span>first</span><span class="axis-name">order of the record, not time</span><span>last</span></div>'
+        return '<div class="axis"><span>first</span><span>order of the record, not time</span><span>last</span></div>'
     days = {_moment(at)[:10] for _, at in found.ticks}
     said = [text(_moment(at)[11:] if len(days) == 1 else _moment(at)) for _, at in found.ticks]
     name = f"{min(days)}, UTC" if len(days) == 1 else "UTC"
@@ -89,8 +89,7 @@ def _axis(found: Picture) -> str:
     silences = ", ".join(_long(seconds) for _, seconds in found.breaks)
     cut = f'<p class="hint">Dashed lines: silences cut short ({silences}).</p>' if silences else ""
     return (
-        f'<div class="axis"><span>{said[0]}</span>{middle}<span>{said[-1]}</span></div>'
-        f'<p class="hint">{name}</p>{cut}'
+        f'<div class="axis"><span>{said[0]}</span>{middle}<span>{said[-1]}</span></div><p class="hint">{name}</p>{cut}'
     )
 
 

@@ -17,8 +17,8 @@ DEPTH = 24
 OPEN_DEPTH = 4
 
 
-def drawing(nodes: Iterable[Leaf], *, most: int = NODES) -> tuple[str, int]:
-    """The tree, and how many nodes were left out."""
+def drawing(nodes: Iterable[Leaf], *, day: bool = True, most: int = NODES) -> tuple[str, int]:
+    """The tree, and how many nodes were left out; `day` says whether times need their date."""
     made: list[str] = []
     opened: list[int] = []
     shown = left_out = 0
@@ -34,15 +34,15 @@ def drawing(nodes: Iterable[Leaf], *, most: int = NODES) -> tuple[str, int]:
         if node.has_children and node.depth < DEPTH:
             opened.append(depth)
             state = " open" if node.depth < OPEN_DEPTH else ""
-            made.append(f"<details{state}><summary>{_label(node)}</summary><div>")
+            made.append(f"<details{state}><summary>{_label(node, day=day)}</summary><div>")
         else:
-            made.append(f'<div class="leaf">{_label(node)}</div>')
+            made.append(f'<div class="leaf">{_label(node, day=day)}</div>')
     made.append("</div></details>" * len(opened))
     return "".join(made), left_out
 
 
-def _label(node: Leaf) -> str:
-    parts = []
+def _label(node: Leaf, *, day: bool) -> str:
+    parts = [clock(node.time, day=day)] if node.time is not None else []
     if node.depth > DEPTH:
         parts.append(f'<span class="deep">+{node.depth - DEPTH}</span>')
     if node.names:
@@ -55,8 +55,6 @@ def _label(node: Leaf) -> str:
     if node.said:
         parts.append(f"<code>{text(node.said)}</code>")
     parts.append(span("why", node.reason))
-    if node.time is not None:
-        parts.append(clock(node.time))
     return " ".join(part for part in parts if part)
 
 
