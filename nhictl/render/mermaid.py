@@ -46,6 +46,8 @@ def label(text: str) -> str:
 
     Quotes, backticks, Markdown, `$$` formulas, icons (`fa:`), directives (`%%{`), HTML and bare links all need one.
     """
-    return "".join(
+    written = "".join(
         character if character == " " or character.isalnum() else f"#{ord(character)};" for character in terminal(text)
     )
+    # Numbers are read before formulas are looked for: a zero-width space between two dollars keeps them apart.
+    return written.replace("#36;#36;", "#36;#8203;#36;").replace("#36;#36;", "#36;#8203;#36;")
