@@ -11,9 +11,9 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'credential') words='list revoke' ;;
         'trust') words='publish refresh add list explain remove lint' ;;
         'key') words='list prepare activate taint revoke custody' ;;
-        'policy') words='activate show check test' ;;
+        'policy') words='activate show check test propose unused' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint export import replay' ;;
+        'audit') words='verify checkpoint export import replay detect' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
         'home') words='backup restore' ;;
@@ -65,6 +65,8 @@ _nhictl_options() { # all options of a verb
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --supported --at --policy --registry --request --batch --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy propose') words='--log --format --intent --runs --as --closed --policy --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy unused') words='--log --format --runs --policy --scope --narrowest --fail --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval list') words='--task --waiting --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -73,6 +75,7 @@ _nhictl_options() { # all options of a verb
         'audit export') words='--to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -150,6 +153,11 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--supported | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy test':--min-coverage) kind=text ;;
+        'policy propose':--log | 'policy propose':--policy) kind=file ;;
+        'policy propose':--format | 'policy propose':--intent | 'policy propose':--runs) kind=text ;;
+        'policy propose':--as) kind='is scope rules' ;;
+        'policy unused':--log | 'policy unused':--policy | 'policy unused':--scope) kind=file ;;
+        'policy unused':--format | 'policy unused':--runs) kind=text ;;
         'approval list':--task | 'approval list':--at) kind=text ;;
         'approval grant':--key | 'approval grant':--key-passphrase-file | 'approval grant':--signature) kind=file ;;
         'approval deny':--reason) kind=text ;;
@@ -161,7 +169,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit replay':--map | 'audit replay':--keys) kind=file ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
-        'audit replay':--view) kind='is timeline tree' ;;
+        'audit replay':--view) kind='is timeline tree scope delegation' ;;
+        'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
+        'audit detect':--map | 'audit detect':--policy | 'audit detect':--scope | 'audit detect':--keys) kind=file ;;
         'guard hook':--audience) kind=text ;;
         'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
         'guard mcp':--deny-as) kind='is result error' ;;
@@ -212,12 +222,15 @@ _nhictl_argument() { # what the argument of that number is
         'key custody':0) kind=text ;;
         'policy activate':*) kind=file ;;
         'policy test':*) kind=file ;;
+        'policy propose':*) kind=file ;;
+        'policy unused':*) kind=file ;;
         'approval show':0) kind=text ;;
         'approval grant':0) kind=text ;;
         'approval deny':0) kind=text ;;
         'audit verify':0) kind=file ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'audit detect':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;
         'guard mcp':*) kind=text ;;
         'guard install':0) kind='is claude-code codex' ;;

@@ -99,6 +99,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
             "test": Verb("policy.test", "run requests against the decisions they should get"),
+            "propose": Verb("policy.propose", "propose a scope or rules from what logs show was done"),
+            "unused": Verb("policy.unused", "show what a policy grants and no log used"),
         },
     ),
     "approval": Noun(
@@ -118,6 +120,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "export": Verb("audit.export", "write the log out, byte for byte"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
+            "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
         },
     ),
     "guard": Noun(

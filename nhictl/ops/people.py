@@ -65,10 +65,10 @@ def refused(
     """Record that somebody wanted what they may not have; the error, to be raised once the record is durable."""
     who = person(act.house)
     ext = {"uid": who.uid, "separation": separation.USER if who.apart else separation.NONE} | (more or {})
-    act.record(
-        "policy.evaluated", outcome="deny", op=op,
-        dec={"effect": "deny", "reason": code, "pdig": policies.active_digest(act.house)}, ext=ext, **fields,
-    )  # fmt: skip
+    dec = {"effect": "deny", "reason": code}
+    if (digest := policies.active_digest(act.house)) is not None:
+        dec["pdig"] = digest
+    act.record("policy.evaluated", outcome="deny", op=op, dec=dec, ext=ext, **fields)
     return RefusedError(message, code=code, hint=hint)
 
 

@@ -56,7 +56,7 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
         rows = list(log.lines(house.db, ident, below))
         opener = Opener(house)
         good, bad = decode(iter(rows))
-        folded = own.fold(good, opener.content, _reimport)
+        folded = own.fold(good, opener.content, reimport)
     if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
         join(folded.events)
     return _story(
@@ -129,7 +129,8 @@ def _story(
     return Story(found.to_json(), code, counts, kept.events, list(dict.fromkeys(said)), refused)
 
 
-def _reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
+def reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
+    """Read an imported file again with the importer that its record names."""
     return formats.read(imp, data, run=run, file=run, mapping=None if mapping is None else mapping.encode()).events
 
 

@@ -38,6 +38,8 @@ def digraph(nodes: Iterable[Leaf], *, most: int = NODES) -> str:
         lines.append(f'  n{vertex.number} [label="{words}\\l"{paint}];')
         if vertex.above is not None:
             lines.append(f"  n{vertex.above} -> n{vertex.number};")
+    if not found.vertices:
+        lines.append('  nothing [label="nothing to draw", style=dashed];')
     if found.left_out:
         lines.append(f'  more [label="and {found.left_out} more, not drawn", style=dashed];')
     lines.append("}")

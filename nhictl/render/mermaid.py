@@ -34,6 +34,8 @@ def flowchart(nodes: Iterable[Leaf], *, most: int = NODES) -> str:
         lines.append(f'  n{vertex.number}["{words}"]{style}')
         if vertex.above is not None:
             lines.append(f"  n{vertex.above} --> n{vertex.number}")
+    if not found.vertices:
+        lines.append('  nothing["nothing to draw"]')
     if found.left_out:
         lines.append(f'  more["and {found.left_out} more, not drawn"]')
     used = {vertex.kind for vertex in found.vertices}
@@ -49,5 +51,6 @@ def label(text: str) -> str:
     written = "".join(
         character if character == " " or character.isalnum() else f"#{ord(character)};" for character in terminal(text)
     )
-    # Numbers are read before formulas are looked for: a zero-width space between two dollars keeps them apart.
-    return written.replace("#36;#36;", "#36;#8203;#36;").replace("#36;#36;", "#36;#8203;#36;")
+    # Numbers are read before formulas (`$$`) and icons (`fa:fa-x`) are looked for: a zero-width space keeps them apart.
+    apart = written.replace("#36;#36;", "#36;#8203;#36;").replace("#36;#36;", "#36;#8203;#36;")
+    return apart.replace("#58;fa#45;", "#58;#8203;fa#45;")

@@ -91,4 +91,5 @@ def use(db: sqlite3.Connection, name: str, seq: int) -> bool:
 
 def leased(db: sqlite3.Connection) -> list[tuple[str, str]]:
     """The open tasks that live as long as one process: public id, and who holds the lease as JSON."""
-    return list(db.execute("SELECT name, lease FROM task WHERE ended IS NULL AND lease IS NOT NULL"))
+    query = "SELECT t.name, t.lease FROM open_task o JOIN task t ON t.id = o.task WHERE t.lease IS NOT NULL"
+    return list(db.execute(query))

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from nhictl.core.policy.compiled import Policy
+from nhictl.core.policy.counters import Tally
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.registry import Agent
@@ -37,7 +38,7 @@ def document(rules: int) -> bytes:
 def rows(folder: Path, rounds: int) -> list[Row]:
     """Decisions at 200 and 10,000 rules; loading against PyYAML."""
     del folder
-    found = [_decisions(200), _decisions(10_000)]
+    found = [_decisions(200), _decisions(10_000), _limited(rounds)]
     data = document(2_000)
     compiled = parse_policy([("bench", data)]).to_json()
     if importlib.util.find_spec("yaml") is not None:
@@ -72,4 +73,33 @@ def _decisions(count: int) -> Row:
     best = min(timed(run) for _ in range(5))
     return Row(
         f"decisions, {count} rules, in process", f"{2_000 / best:.0f}/s", "–", "–", "peers: with the policy issue", None
+    )
+
+
+def _limited(rounds: int) -> Row:
+    """Allowed calls under two limits with counters of a thousand entries, against the same calls without limits."""
+    limits = (
+        b"\nlimits:\n  - {id: L-1, per: task, calls: 100000}\n  - {id: L-2, per: agent, window: 1h, calls: 100000}\n"
+    )
+    free, held = (parse_policy([("bench", document(200) + more)]) for more in (b"\n", limits))
+    agent, request = (
+        Agent("agent0", "o", "p"),
+        Request("agent0", "tool0.run", {"amount": 1, "currency": "EUR"}, None, "work"),
+    )
+    tally = Tally()
+    for number in range(1_000):
+        tally.reserve(number, decide(held, agent, request, counters=tally).charges, number)
+
+    def ask(policy: Policy) -> None:
+        for _ in range(2_000):
+            decide(policy, agent, request, counters=tally)
+
+    ours, floor, ratio = pairs(lambda: ask(held), lambda: ask(free), rounds)
+    return Row(
+        "a decision under two limits, against none",
+        f"{ours / 2:.3f} ms",
+        f"{floor / 2:.3f} ms",
+        f"{ratio:.2f}",
+        "–",
+        None,
     )

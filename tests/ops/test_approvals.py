@@ -222,6 +222,24 @@ def test_nobody_approves_from_inside_a_run(desk: Treasury, monkeypatch: pytest.M
     assert people.inside_run(desk.house) is None  # another process by that number
 
 
+def test_without_a_policy_a_freeze_is_the_owners_to_lift_but_not_from_inside_a_run(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nhictl.ops.freeze import freeze, unfreeze
+
+    with treasury(authority) as desk:
+        desk.house.db.execute("DELETE FROM policy_version")
+        freeze(desk.house, "all", "", "incident")
+        monkeypatch.setenv("NHICTL_TASK", "t-1")
+        with pytest.raises(RefusedError) as caught:
+            unfreeze(desk.house, "all", "", None)
+        assert caught.value.code == "inside_run"
+        assert newest(desk, "policy.evaluated")["dec"] == {"effect": "deny", "reason": "inside_run"}
+        monkeypatch.delenv("NHICTL_TASK")
+        unfreeze(desk.house, "all", "", None)
+        assert newest(desk, "authority.unfrozen")["ext"]["authority"] == {"by": "owner"}
+
+
 def test_nobody_approves_their_own_call(desk: Treasury) -> None:
     desk.house.uid = lambda: 2000
     request = desk.wanted()

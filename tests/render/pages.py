@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nhictl.core.replay.event import Event
-from nhictl.core.replay.page import Page, page
+from nhictl.core.replay.page import Findings, Page, page
 from nhictl.render.html import document
 from tests.render.test_render_hostile import HOSTILE
 
@@ -58,21 +58,24 @@ def hostile(text: str) -> Page:
         event("tool.called", n=1, run=text, agent=text, span=text, tool=text, args=text, outcome=text, time=text),
     ]  # fmt: skip
     finding = {
-        "id": text, "severity": text, "title": text, "message": text, "records": [3, 99, {"seq": 4}, {"file": text}, text],
+        "id": text, "severity": text, "title": text, "message": text,
+        "records": [{"seq": 3}, {"seq": 99}, {"file": text, "offset": text}, {}],
         "controls": [text], "false_alarm": text,
     }  # fmt: skip
     scope = {
         "task": text,
         "agent": text,
-        "granted": [text],
-        "used": [text],
-        "unused": [text],
-        "outside": [{"tool": text}],
+        "granted": [{"box": 0, "text": text}, {"box": 1, "text": text}],
+        "used": [{"box": 0, "text": text, "calls": 2}],
+        "unused": [{"box": 1, "text": text}],
+        "outside": [{"tool": text, "outcome": text, "record": {"file": text}}],
+        "outside_calls": 1,
+        "unknown": [{"what": text, "times": 3}],
     }
     integrity = dict.fromkeys(("verdict", "message", "size", "root", "chain", "class", "first_bad_seq"), text)
     return page(
         events, asked=[("task", text), ("files", text)], integrity=integrity, source=COUNTS, unproven=[text],
-        scope=[scope], detections=[finding],
+        scope=[scope], findings=Findings([finding], 3, [(text, [text])], 22),
     )  # fmt: skip
 
 
@@ -102,18 +105,20 @@ def ordinary(calls: int = 12) -> Page:
     scope = {
         "task": "t-1",
         "agent": "payer",
-        "granted": ["pay.send", "pay.list"],
-        "used": ["pay.send"],
-        "unused": ["pay.list"],
-        "outside": [],
+        "granted": [{"box": 0, "text": "pay.send"}, {"box": 1, "text": "pay.list"}],
+        "used": [{"box": 0, "text": "pay.send", "calls": 48}],
+        "unused": [{"box": 1, "text": "pay.list"}],
+        "outside": [{"tool": "pay.send", "outcome": "denied", "record": {"seq": 6}}],
+        "outside_calls": 12,
+        "unknown": [],
     }
     finding = {
         "id": "DENY_THEN_BYPASS", "severity": "high", "title": "denied, then allowed", "message": "record 6, then 7",
-        "records": [6, 7], "controls": ["ASI10"], "false_alarm": "a person approved the second",
+        "records": [{"seq": 6}, {"seq": 7}], "controls": ["ASI10"], "false_alarm": "a person approved the second",
     }  # fmt: skip
     return page(
         events, asked=[("task", "t-1")], integrity=INTEGRITY, source=COUNTS, unproven=["no witness"], scope=[scope],
-        detections=[finding],
+        findings=Findings([finding], 0, [("VELOCITY", ["a policy"])], 22),
     )  # fmt: skip
 
 

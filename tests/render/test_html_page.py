@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from nhictl.core.replay.chosen import ROWS
-from nhictl.core.replay.page import page
+from nhictl.core.replay.page import Findings, page
 from tests.render.pages import ATTACKS, COUNTS, INTEGRITY, TEXTS, event, hostile, html, moment, ordinary
 
 VOID = {"meta", "input"}
@@ -198,7 +198,7 @@ def test_what_nobody_looked_for_is_not_said_to_be_absent() -> None:
     source = html(bare)
     assert "Detections" not in source
     assert "Scope" not in source
-    looked = html(bare._replace(detections=[], scope=[]))
+    looked = html(bare._replace(findings=Findings([]), scope=[]))
     assert "not proof that nothing happened" in looked
 
 
@@ -224,8 +224,8 @@ def test_a_long_story_is_cut_where_it_says_so() -> None:
         )
         for i in range(5000)
     ]
-    finding = {"id": "X", "severity": "high", "title": "x", "message": "x", "records": [4500], "controls": []}
-    made = page(events, asked=[], integrity=INTEGRITY, source=COUNTS, unproven=[], detections=[finding])
+    finding = {"id": "X", "severity": "high", "title": "x", "message": "x", "records": [{"seq": 4500}], "controls": []}
+    made = page(events, asked=[], integrity=INTEGRITY, source=COUNTS, unproven=[], findings=Findings([finding]))
     assert len(made.rows) == ROWS
     assert {4000, 4500} <= {row.place for row in made.rows}
     source = html(made)

@@ -13,10 +13,12 @@ from nhictl.cli.main import Reply, report
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
+from nhictl.ops.evidence import gather
 from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, stream, tree
+from nhictl.ops.replay_page import About
 from nhictl.render import Line, Result, Table
 
-VIEWS = ("timeline", "tree")
+VIEWS = ("timeline", "tree", "scope", "delegation")
 STYLES = {"denied": "red", "error": "red", "not_executed": "yellow", "unknown": "yellow"}
 
 
@@ -60,16 +62,17 @@ def command(
         agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"), instance, principal, tool, resource
     )
     mapping = read_map(map)
-    kind = drawing.check(html, mermaid=mermaid, dot=dot)
-    if (
-        files
-        and kind is None
-        and now.format() == "jsonl"
-        and (found := stream(now.house(), files, format, wanted, mapping)) is not None
-    ):
-        return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
+    draw = drawing.asked(html, view, mermaid=mermaid, dot=dot)
+    pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
+    if view in ("scope", "delegation") and draw is None:
+        from nhictl.cli.audit.authority_views import show
+
+        return show(view, gather(now.house(), files or (), format, pinned, mapping), wanted)
+    if draw is None and files and now.format() == "jsonl":
+        found = stream(now.house(), files, format, wanted, mapping)
+        if found is not None:
+            return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
     if files:
-        pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
         story = from_files(now.house(), files, format, wanted, pinned, mapping)
     else:
         story = from_home(now.house(), wanted)
@@ -84,9 +87,10 @@ def command(
     for name, errors in (("refused", refused), ("left_out", left_out)):
         if errors:
             body[name] = [{"message": e.message, **e.details} for e in errors]
-    if kind is not None:
-        printed, made = drawing.drawn(kind, story, html, wanted, files or [], {"since": since, "until": until})
-        return Reply(drawing.result(printed, {**body, **made}, _closing(story)), 2 if refused else story.exit)
+    if draw is not None:
+        about = About(wanted, files or [], since, until)
+        again = None if "-" in about.files else lambda: gather(now.house(), about.files, format, pinned, mapping)
+        return Reply(drawing.drawn(draw, story, again, about), 2 if refused else story.exit)
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
         text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),

@@ -36,14 +36,25 @@ class Leaf(NamedTuple):
     reason: str | None = None
 
 
+class Findings(NamedTuple):
+    """Items of `nhictl.detections/v1` about the story, how many others there are, what could not be decided and for want
+    of what, and how many detections were asked.
+    """
+
+    items: Sequence[Mapping[str, Any]]
+    elsewhere: int = 0
+    undecided: Sequence[tuple[str, Sequence[str]]] = ()
+    asked: int = 0
+
+
 class Page(NamedTuple):
-    """What a page shows. `scope` and `detections` are None where nobody looked; the sections are then absent.
+    """What a page shows. `scope` and `findings` are None where nobody looked; the sections are then absent.
 
     - `asked`: what the story was narrowed to, and its files, as (name, value).
     - `integrity`, `source`, `unproven`: as in `nhictl.replay/v1`.
     - `summary`: as `core.replay.event.summary`, with `first` and `last` times.
     - `total`: events in the story; `rows`: those that are listed.
-    - `scope`: `{task, agent, granted, used, unused, outside}` each; `detections`: items of `nhictl.detections/v1`.
+    - `scope`: items of `nhictl.scope/v1`.
     """
 
     asked: Sequence[tuple[str, str]]
@@ -56,7 +67,7 @@ class Page(NamedTuple):
     rows: Sequence[Row]
     total: int
     scope: Sequence[Mapping[str, Any]] | None = None
-    detections: Sequence[Mapping[str, Any]] | None = None
+    findings: Findings | None = None
 
 
 def page(
@@ -67,7 +78,7 @@ def page(
     source: Mapping[str, int],
     unproven: Sequence[str],
     scope: Sequence[Mapping[str, Any]] | None = None,
-    detections: Sequence[Mapping[str, Any]] | None = None,
+    findings: Findings | None = None,
 ) -> Page:
     """The values of a page about these events, in the order of the story."""
     times = [(at, event.time) for event in events if (at := instant_us(event.time)) is not None]
@@ -75,7 +86,7 @@ def page(
     whole = {**summary(events), "first": first[1], "last": last[1]}
     return Page(
         asked, integrity, source, unproven, whole, picture(events), list(leaves(events)),
-        choose(events, _deciding(detections or ())), len(events), scope, detections,
+        choose(events, _deciding(findings.items if findings else ())), len(events), scope, findings,
     )  # fmt: skip
 
 
@@ -104,7 +115,6 @@ def _deciding(detections: Sequence[Mapping[str, Any]]) -> set[int]:
     found = set()
     for one in detections:
         for record in one["records"]:
-            seq = record.get("seq") if isinstance(record, dict) else record
-            if isinstance(seq, int):
+            if isinstance(seq := record.get("seq"), int):
                 found.add(seq)
     return found

@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from nhictl.render.html import sections, timeline, tree
+from nhictl.render.html.findings import findings
+from nhictl.render.html.scope import scope
 from nhictl.render.html.style import SCRIPT, STYLE
 from nhictl.render.html.text import badge, count, text
 
@@ -47,8 +49,8 @@ def _parts(page: Page) -> list[tuple[str, str, str]]:
     drawn, left_out = tree.drawing(page.tree, day=_days(page.summary) > 1)
     shown = {row.seq: row.place for row in page.rows if row.seq is not None}
     parts = [("summary", "Summary", sections.tiles(page.summary))]
-    if page.detections is not None:
-        parts.append(("detections", "Detections", sections.detections(page.detections, shown)))
+    if page.findings is not None:
+        parts.append(("detections", "Detections", findings(page.findings, shown)))
     picture = timeline.drawing(page.picture) if page.total else '<p class="none">No events.</p>'
     buttons = (
         '<p class="controls"><button data-fold="open">Unfold all</button><button data-fold="">Fold all</button></p>'
@@ -58,7 +60,7 @@ def _parts(page: Page) -> list[tuple[str, str, str]]:
         ("tree", "Who caused what", f'{buttons}<div class="tree">{drawn}</div>{tree.more(left_out)}'),
     ]
     if page.scope is not None:
-        parts.append(("scope", "Scope: granted and used", sections.scope(page.scope) or '<p class="none">No task.</p>'))
+        parts.append(("scope", "Scope: granted and used", scope(page.scope) or '<p class="none">No task.</p>'))
     search = (
         '<p class="controls"><input type="search" id="find" placeholder="Find in events" aria-label="Find in events">'
         '<label><input type="checkbox" id="wrong"> only what did not go through</label></p>'

@@ -1,4 +1,4 @@
-"""The parts of the page besides pictures: summary, integrity, scope, detections, events."""
+"""The parts of the page besides pictures: summary, integrity, events."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 GOOD = ("VERIFIED",)
 FAIR = ("VERIFIED_UNANCHORED", "UNSIGNED", "UNKNOWN_KEY", "INCOMPLETE_TAIL")
-_LEVELS = ("critical", "high", "medium", "low", "info")
-BOXES = 60
-"""Scope boxes of a task that are listed."""
 
 
 def verdict_class(verdict: str) -> str:
@@ -69,88 +66,6 @@ def integrity(found: Mapping[str, Any], source: Mapping[str, int], unproven: Seq
         f"<dl>{rows}<dt>records read</dt><dd>{counts}</dd></dl>"
         f'<h3 id="unproven">Unproven</h3><ul class="gaps">{gaps}</ul>'
     )
-
-
-def scope(found: Sequence[Mapping[str, Any]]) -> str:
-    """For each task how much of what was granted was used, and what was tried outside of it."""
-    return "".join(_scope_of(one) for one in found)
-
-
-def _scope_of(one: Mapping[str, Any]) -> str:
-    granted, used, outside = len(one["granted"]), len(one["used"]), len(one.get("outside") or ())
-    share = 100 * used / granted if granted else 0.0
-    bar = (
-        '<svg class="bar" width="100%" height="12" role="img" '
-        f'aria-label="{used} of {granted} used"><rect class="rest" width="100%" height="12" rx="6"/>'
-        + (f'<rect class="part" width="{share:.2f}%" height="12" rx="6"/>' if used else "")
-        + "</svg>"
-    )
-    said = f"{used:,} of {count(granted, 'granted box', 'granted boxes')} used"
-    wrong = f" {badge('denied', count(outside, 'call') + ' outside')}" if outside else ""
-    lists = "".join(
-        f'<li class="{kind}"><span class="noun">{name}</span> <code>{text(_box(box))}</code></li>'
-        for name, kind, boxes in (
-            ("outside", "denied", one.get("outside") or ()),
-            ("used", "ok", one["used"]),
-            ("never used", "other", one["unused"]),
-        )
-        for box in boxes[:BOXES]
-    )
-    left = sum(max(0, len(boxes) - BOXES) for boxes in (one.get("outside") or (), one["used"], one["unused"]))
-    rest = f'<p class="hint">{count(left, "more")} not shown: --view scope lists all</p>' if left else ""
-    return (
-        f'<div class="scope"><h3>{text(one["task"])}{span("run", one.get("agent"))}</h3>{bar}'
-        f'<p>{said}{wrong}</p><ul class="boxes">{lists}</ul>{rest}</div>'
-    )
-
-
-def _box(box: Any) -> Any:
-    """A box as text; a use or a call outside may say which record it is."""
-    if not isinstance(box, dict):
-        return box
-    named = box.get("box") or " ".join(str(box[key]) for key in ("tool", "resource") if box.get(key) is not None)
-    rest = [f"record {box['seq']}"] if box.get("seq") is not None else []
-    rest += [str(box["reason"])] if box.get("reason") else []
-    return " · ".join([str(named), *rest])
-
-
-def detections(found: Sequence[Mapping[str, Any]], shown: Mapping[int, int]) -> str:
-    """The findings, worst first; `shown` is the place on the page of each record that is on it."""
-    if not found:
-        return '<p class="none">No detection fired on this evidence. That is not proof that nothing happened.</p>'
-    order = {name: place for place, name in enumerate(_LEVELS)}
-    rows = sorted(found, key=lambda one: order.get(one["severity"], len(order)))
-    return "".join(_detection(one, shown) for one in rows)
-
-
-def _detection(one: Mapping[str, Any], shown: Mapping[int, int]) -> str:
-    records = " ".join(_record(record, shown) for record in one["records"][:40])
-    more = len(one["records"]) - 40
-    rest = f" and {more:,} more" if more > 0 else ""
-    controls = " ".join(span("chip", name) for name in one.get("controls") or ())
-    alarm = one.get("false_alarm")
-    doubt = f'<p class="hint">False alarm if: {text(alarm)}</p>' if alarm else ""
-    level = one["severity"] if one["severity"] in _LEVELS else "info"
-    return (
-        f'<article class="finding {level}"><h3>{badge("sev-" + level, one["severity"])} {text(one["title"])} '
-        f'<span class="chip">{text(one["id"])}</span> {controls}</h3><p>{text(one["message"])}</p>'
-        f'<p class="records">{count(len(one["records"]), "record")}: {records}{rest}</p>{doubt}</article>'
-    )
-
-
-def _record(record: Any, shown: Mapping[int, int]) -> str:
-    if isinstance(record, dict):
-        seq = record.get("seq")
-        named = (
-            seq
-            if seq is not None
-            else ":".join(str(record[key]) for key in ("file", "offset") if record.get(key) is not None) or record
-        )
-    else:
-        seq = named = record
-    if isinstance(seq, int) and seq in shown:
-        return f'<a class="chip" href="#e{shown[seq]}">{text(named)}</a>'
-    return span("chip", named)
 
 
 def events(rows: Sequence[Row], total: int) -> str:

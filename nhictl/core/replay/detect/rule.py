@@ -1,0 +1,61 @@
+"""A detection as a value: its id, what it says of itself, and the functions that find it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nhictl.core.replay.detect.scene import Scene
+
+    Memory = dict[Any, Any]
+    Step = Callable[[Scene, Memory], Iterator["Found | Lack"]]
+
+SEVERITIES: Final = ("critical", "high", "medium", "low")
+
+
+class Found(NamedTuple):
+    """It happened: `about` is what findings are put together by, `records` are where it shows."""
+
+    about: str
+    message: str
+    records: list[dict[str, Any]]
+
+
+class Lack(NamedTuple):
+    """It cannot be told here for want of evidence: what is missing."""
+
+    missing: str
+
+
+class Rule(NamedTuple):
+    """`step` is asked before each step is folded in, `end` after the last; each has its own memory (`Memory`), and both
+    depend on nothing but that and the scene. `needs_policy`: without one it is unknown.
+    """
+
+    id: str
+    title: str
+    severity: str
+    controls: tuple[str, ...]
+    false_alarm: str
+    needs_policy: bool
+    step: Step
+    end: Step | None
+
+    @property
+    def definition(self) -> str:
+        """What it means, exactly."""
+        return " ".join((self.step.__doc__ or "").split())
+
+
+def rule(
+    name: str, title: str, severity: str, controls: str, false_alarm: str, *, needs_policy: bool = False,
+    end: Step | None = None,
+) -> Callable[[Step], Rule]:  # fmt: skip
+    """Make a rule of the function that finds it; `controls` are ids of frameworks, a space between them."""
+
+    def made(step: Step) -> Rule:
+        return Rule(name, title, severity, tuple(controls.split()), false_alarm, needs_policy, step, end)
+
+    return made

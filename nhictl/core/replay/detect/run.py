@@ -1,0 +1,102 @@
+"""All detections over one log: each step to each of them, and what they found put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from nhictl.core.replay.authority.fold import Authority
+from nhictl.core.replay.detect.registry import RULES
+from nhictl.core.replay.detect.rule import Found, Lack, Rule
+from nhictl.core.replay.detect.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from nhictl.core.policy.compiled import Policy
+    from nhictl.core.replay.authority.step import Step
+
+RECORDS: Final = 20
+"""Records shown of one finding; `count` says how often it was found."""
+_MISSING: Final = 20
+
+
+class Watch:
+    """Give it the steps in log order, foreign ones after ours, then ask for `items` and `rules`."""
+
+    def __init__(
+        self, policies: Callable[[str], Policy | None], rules: Sequence[Rule] = RULES, *,
+        declared: list[Any] | None = None, second: bool = False,
+    ) -> None:  # fmt: skip
+        self.world = Authority()
+        self.scene = Scene(self.world, policies, declared, second=second)
+        self.chosen = rules
+        self.steps = 0
+        self._memory: dict[str, dict[Any, Any]] = {rule.id: {} for rule in rules}
+        self._found: dict[tuple[str, str], dict[str, Any]] = {}
+        self._missing: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
+
+    def take(self, step: Step) -> None:
+        """Ask every detection about a step, then fold it in."""
+        self.steps += 1
+        self.scene.enter(step)
+        for rule in self.chosen:
+            self._note(rule, rule.step(self.scene, self._memory[rule.id]))
+        self.world.take(step)
+
+    def take_all(self, steps: Iterable[Step]) -> Watch:
+        """Take all steps and come to the end."""
+        for step in steps:
+            self.take(step)
+        return self.end()
+
+    def end(self) -> Watch:
+        """The log has ended."""
+        for rule in self.chosen:
+            if rule.end is not None:
+                self._note(rule, rule.end(self.scene, self._memory[rule.id]))
+        return self
+
+    def _note(self, rule: Rule, said: Iterator[Found | Lack]) -> None:
+        for one in said:
+            if isinstance(one, Lack):
+                known = self._missing[rule.id]
+                if one.missing in known or len(known) < _MISSING:
+                    known[one.missing] = known.get(one.missing, 0) + 1
+                continue
+            held = self._found.setdefault(
+                (rule.id, one.about),
+                {
+                    "id": rule.id, "severity": rule.severity, "title": rule.title, "message": one.message, "about": one.about,
+                    "count": 0, "records": [], "controls": list(rule.controls), "false_alarm": rule.false_alarm,
+                },
+            )  # fmt: skip
+            held["count"] += 1
+            held["records"] += [ref for ref in one.records if ref not in held["records"]][
+                : RECORDS - len(held["records"])
+            ]
+
+    def items(self) -> list[dict[str, Any]]:
+        """The findings, in the order of the detections and then of when they were first found."""
+        order = {rule.id: number for number, rule in enumerate(self.chosen)}
+        return sorted(self._found.values(), key=lambda one: order[one["id"]])
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Of each detection its `state` (`found`, `unknown`, `none`), how often it was found, and what is `missing`.
+
+        `none` is said only where nothing was missing; with findings, `missing` tells what else may be there.
+        """
+        counts: dict[str, int] = {}
+        for name, _ in self._found:
+            counts[name] = counts.get(name, 0) + 1
+        made = []
+        for rule in self.chosen:
+            missing = self._missing[rule.id]
+            if self.steps == 0:
+                missing = {"a record: the log is empty": 1}
+            state = "found" if rule.id in counts else "unknown" if missing else "none"
+            made.append({
+                "id": rule.id, "state": state, "count": counts.get(rule.id, 0), "severity": rule.severity,
+                "definition": rule.definition, "controls": list(rule.controls),
+                "missing": [{"what": what, "times": times} for what, times in sorted(missing.items())],
+            })  # fmt: skip
+        return made
