@@ -19,6 +19,7 @@ from nhictl.ops.replay_page import About
 from nhictl.render import Line, Result, Table
 
 VIEWS = ("timeline", "tree", "scope", "delegation")
+KINDS = {"group": "bold", "denied": "red", "error": "red", "unknown": "yellow", "ends": "magenta", "ok": "green"}
 STYLES = {"denied": "red", "error": "red", "not_executed": "yellow", "unknown": "yellow"}
 
 
@@ -107,7 +108,7 @@ def _timeline(story: Story) -> Iterator[Line | str]:
 def _tree(story: Story) -> Iterator[Line | str]:
     from nhictl.render.tree import draw
 
-    yield from draw((depth, text, None) for depth, text in tree(story))
+    yield from draw((depth, text, KINDS.get(kind)) for depth, text, kind in tree(story))
     yield from _closing(story)
 
 
