@@ -89,6 +89,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "activate": Verb("key.activate", "let a prepared key sign"),
             "taint": Verb("key.taint", "say that a key is not to be relied on; names its live tokens"),
             "revoke": Verb("key.revoke", "end a tainted key and every token it signed"),
+            "rotate": Verb("key.rotate", "let a new key sign the log; the old one names it and is destroyed"),
             "custody": Verb("key.custody", "show who keeps the key of the keys, or change it"),
         },
     ),
@@ -99,8 +100,15 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "show": Verb("policy.show", "show the policy in force"),
             "check": Verb("policy.check", "ask what a policy decides; never writes"),
             "test": Verb("policy.test", "run requests against the decisions they should get"),
+            "lint": Verb("policy.lint", "find what is wrong or strange about a policy, for every request"),
+            "diff": Verb("policy.diff", "show exactly what a new policy newly allows and denies"),
+            "who-can": Verb("policy.who_can", "show which agents may call a tool"),
+            "what-can": Verb("policy.what_can", "show what an agent may call"),
+            "simulate": Verb("policy.simulate", "say what a policy would have decided about a log"),
             "propose": Verb("policy.propose", "propose a scope or rules from what logs show was done"),
             "unused": Verb("policy.unused", "show what a policy grants and no log used"),
+            "import": Verb("policy.import_", "make a catalogue of tools from what an MCP server lists"),
+            "export": Verb("policy.export", "write a policy out for another engine"),
         },
     ),
     "approval": Noun(
@@ -117,10 +125,20 @@ TREE: Final[dict[str, Noun | Verb]] = {
         {
             "verify": Verb("audit.verify", "prove that a log is unaltered"),
             "checkpoint": Verb("audit.checkpoint", "print the newest signed checkpoint, to keep elsewhere"),
-            "export": Verb("audit.export", "write the log out, byte for byte"),
+            "prove": Verb("audit.prove", "prove one record, or that the log only grew"),
+            "witness": Verb("audit.witness", "remember a log's checkpoints elsewhere and cosign them"),
+            "bundle": Verb("audit.bundle", "write records as evidence that travels, with proofs"),
+            "export": Verb("audit.export", "write the log out, byte for byte or as other systems have it"),
+            "tail": Verb("audit.tail", "print the newest records, and follow the log"),
+            "record": Verb("audit.record", "record what an agent framework tells, line by line"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
+<<<<<<< HEAD
             "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
+=======
+            "prune": Verb("audit.prune", "move old records out into a file; proofs go on"),
+            "redact": Verb("audit.redact", "erase content for good; proofs still hold"),
+>>>>>>> integ
         },
     ),
     "guard": Noun(
