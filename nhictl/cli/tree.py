@@ -133,12 +133,9 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "record": Verb("audit.record", "record what an agent framework tells, line by line"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
-<<<<<<< HEAD
             "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
-=======
             "prune": Verb("audit.prune", "move old records out into a file; proofs go on"),
             "redact": Verb("audit.redact", "erase content for good; proofs still hold"),
->>>>>>> integ
         },
     ),
     "guard": Noun(

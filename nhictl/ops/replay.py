@@ -55,14 +55,11 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
         opener = Contents(house)
         good, bad = decode(iter(rows))
         folded = own.fold(good, opener.content, reimport)
-<<<<<<< HEAD
-=======
         out = segment_files.moved_out(house)
         if out.size:
             folded.unproven.append(
                 f"records before {out.size} are not shown: their lines are in {', '.join(out.files)}"
             )
->>>>>>> integ
     if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
         join(folded.events)
     return _story(
@@ -143,8 +140,5 @@ def _story(
 
 
 def reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
-<<<<<<< HEAD
     """Read an imported file again with the importer that its record names."""
-=======
->>>>>>> integ
     return formats.read(imp, data, run=run, file=run, mapping=None if mapping is None else mapping.encode()).events
