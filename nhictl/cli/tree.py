@@ -136,6 +136,8 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
             "prune": Verb("audit.prune", "move old records out into a file; proofs go on"),
             "redact": Verb("audit.redact", "erase content for good; proofs still hold"),
+            "state": Verb("audit.state", "show who could do what at a moment"),
+            "trace": Verb("audit.trace", "show what a token did, and at most could have done"),
         },
     ),
     "guard": Noun(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from nhictl.core import times
 from nhictl.core.replay.authority.fold import Authority
 from nhictl.core.replay.views.delegation import delegation_chains
 from nhictl.core.replay.views.scope import scope_use
-from nhictl.errors import InputError
+from nhictl.core.replay.views.state import state_at, up_to
+from nhictl.core.replay.views.trace import Trace
+from nhictl.errors import InputError, NotFoundError
 from nhictl.ops.evidence import Evidence, Policies
 from nhictl.ops.replay import Filter
 
@@ -54,3 +57,23 @@ def check(wanted: Filter) -> None:
 
 def _wanted(one: dict[str, Any], wanted: Filter) -> bool:
     return wanted.agent in (None, one["agent"]) and (wanted.token is None or wanted.token in one["tokens"])
+
+
+def state(evidence: Evidence, at_us: int) -> dict[str, Any]:
+    """`nhictl.state/v1` at a moment, from the records alone."""
+    world = Authority()
+    count = up_to(world, evidence.steps(), at_us)
+    evidence.close()
+    return {"at": times.rfc3339(at_us), "records": count, **state_at(world, at_us), **evidence.summary()}
+
+
+def trace(evidence: Evidence, policies: Policies, jti: str, since_us: int | None) -> dict[str, Any]:
+    """`nhictl.trace/v1` of a token; NotFoundError (4) if no record names it."""
+    found = Trace(jti, policies, since_us)
+    for step in evidence.steps():
+        found.take(step)
+    evidence.close()
+    made = found.to_json()
+    if made is None:
+        raise NotFoundError(f"no record of a token `{jti}`", code="token_unknown", hint="nhictl token list")
+    return made | evidence.summary()

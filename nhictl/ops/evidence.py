@@ -15,6 +15,7 @@ from nhictl.core.replay import own
 from nhictl.core.replay.authority.step import Step, of_event, of_record
 from nhictl.errors import InputError, UnsafeError
 from nhictl.ops import audit_log, replay, sources
+from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.replay_files import UNSIGNED, Asked, File, Files, Keys
 from nhictl.store import log, sqlite, work
@@ -54,7 +55,7 @@ class Evidence:
 
     def _home(self) -> Iterator[Step]:
         self._verdict = audit_log.verify_home(self.house, ())
-        opener = replay.Opener(self.house)
+        opener = Contents(self.house)
         with sqlite.guarded("read the log"):
             for seq, found in self._decoded(log.lines(self.house.db, None, self.below)):
                 if found["type"] == "log.imported":

@@ -31,7 +31,8 @@ class Lack(NamedTuple):
 
 class Rule(NamedTuple):
     """`step` is asked before each step is folded in, `end` after the last; each has its own memory (`Memory`), and both
-    depend on nothing but that and the scene. `needs_policy`: without one it is unknown.
+    depend on nothing but that and the scene. `needs_policy`: without one it is unknown; `foreign`: it
+    has something to say of a foreign log alone.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Rule(NamedTuple):
     controls: tuple[str, ...]
     false_alarm: str
     needs_policy: bool
+    foreign: bool
     step: Step
     end: Step | None
 
@@ -51,11 +53,11 @@ class Rule(NamedTuple):
 
 def rule(
     name: str, title: str, severity: str, controls: str, false_alarm: str, *, needs_policy: bool = False,
-    end: Step | None = None,
+    foreign: bool = False, end: Step | None = None,
 ) -> Callable[[Step], Rule]:  # fmt: skip
     """Make a rule of the function that finds it; `controls` are ids of frameworks, a space between them."""
 
     def made(step: Step) -> Rule:
-        return Rule(name, title, severity, tuple(controls.split()), false_alarm, needs_policy, step, end)
+        return Rule(name, title, severity, tuple(controls.split()), false_alarm, needs_policy, foreign, step, end)
 
     return made

@@ -90,9 +90,11 @@ class Watch:
             counts[name] = counts.get(name, 0) + 1
         made = []
         for rule in self.chosen:
-            missing = self._missing[rule.id]
+            missing = dict(self._missing[rule.id])
             if self.steps == 0:
                 missing = {"a record: the log is empty": 1}
+            elif self.world.newest is None and not rule.foreign:
+                missing = {"our own log": 1}
             state = "found" if rule.id in counts else "unknown" if missing else "none"
             made.append({
                 "id": rule.id, "state": state, "count": counts.get(rule.id, 0), "severity": rule.severity,

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SKEW_US: Final = 60_000_000
 """How far two clocks may be apart before a difference means something (reference/replay.md §3)."""
 _CACHED: Final = 4096
+_READING: Final = (
+    "cat", "check", "count", "describe", "fetch", "find", "get", "grep", "head", "list", "lookup", "ls", "query", "read",
+    "search", "show", "stat", "status", "view",
+)  # fmt: skip
 
 
 class Scope:
@@ -144,6 +148,16 @@ class Scene:
             if box is None:
                 return None, "outside"
         return box, None
+
+    def acts(self) -> bool:
+        """Whether the tool has side effects: it is in a class of the policy in force; without classes, unless its name
+        begins with a word for reading.
+        """
+        policy, tool = self.policy(), self.step.tool or ""
+        if policy is not None and (classes := policy.form.get("classes")):
+            return any(tool in one["tools"] for one in classes.values())
+        words = tool.replace(":", ".").replace("/", ".").rpartition(".")[2]
+        return not words.lower().startswith(_READING)
 
     def resource(self) -> str | None:
         """The resource of the call as the catalogue derives it, else as the caller named it; None: none, or unknown."""
