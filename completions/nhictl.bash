@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -13,9 +13,10 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test lint diff who-can what-can simulate propose unused import export' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint prove witness bundle export tail record import replay detect prune redact state trace' ;;
+        'audit') words='verify checkpoint prove witness bundle export tail record import replay detect state trace prune redact' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'report') words='controls review' ;;
         'home') words='backup restore' ;;
     esac
 }
@@ -80,7 +81,7 @@ _nhictl_options() { # all options of a verb
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval deny') words='--reason --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit verify') words='--segment --keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit verify') words='--segment --keys --anchor --state --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -90,10 +91,10 @@ _nhictl_options() { # all options of a verb
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --html --mermaid --dot --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -104,6 +105,8 @@ _nhictl_options() { # all options of a verb
         'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report controls') words='--framework --control --fail-on --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report review') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'doctor') words='--accept-restore --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home backup') words='--with-keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home restore') words='--keys --replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -215,13 +218,13 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit replay':--view) kind='is timeline tree scope delegation' ;;
         'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
         'audit detect':--map | 'audit detect':--policy | 'audit detect':--scope | 'audit detect':--keys) kind=file ;;
-        'audit prune':--before) kind=text ;;
-        'audit prune':--out) kind=file ;;
-        'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
         'audit state':--at) kind=text ;;
         'audit state':--keys) kind=file ;;
         'audit trace':--since) kind=text ;;
         'audit trace':--keys) kind=file ;;
+        'audit prune':--before) kind=text ;;
+        'audit prune':--out) kind=file ;;
+        'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
         'guard hook':--audience) kind=text ;;
         'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
         'guard mcp':--deny-as) kind='is result error' ;;
@@ -237,6 +240,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto status-list':--idx) kind=text ;;
         'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
+        'report controls':--framework) kind='is owasp-asi-2026 owasp-nhi-2025 maestro nist-ai-rmf' ;;
+        'report controls':--control | 'report controls':--fail-on | 'report controls':--at) kind=text ;;
+        'report review':--at) kind=text ;;
         'home restore':--keys) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;

@@ -46,6 +46,7 @@ def read(house: House, at_us: int | None = None) -> Gathered:
         facts.tasks(world, tally, scopes, now), tally.approvals(world), _policy(world, policies),
         tuple(facts.trust(one) for one in believed), tally.calls(), _detected(watch), tally.records,
         tuple(tally.secrets), None if at_us is not None else _loose(house), tuple(tally.revocations), tally.refusals(),
+        len(tally.tools), tuple(tally.drift),
         verdict=summary["integrity"]["verdict"], unproven=tuple(summary["unproven"]),
     )  # fmt: skip
     return Gathered(evidence, summary, source.exit)

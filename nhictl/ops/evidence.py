@@ -14,7 +14,7 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own
 from nhictl.core.replay.authority.step import Step, of_event, of_record
 from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import audit_log, replay, sources
+from nhictl.ops import audit_log, log_file, replay, segment_files, sources
 from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.replay_files import UNSIGNED, Asked, File, Files, Keys
@@ -22,6 +22,7 @@ from nhictl.store import log, sqlite, work
 
 if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy
+    from nhictl.core.replay.authority.step import Content
 
 
 class Evidence:
@@ -55,16 +56,22 @@ class Evidence:
 
     def _home(self) -> Iterator[Step]:
         self._verdict = audit_log.verify_home(self.house, ())
+        if (out := segment_files.moved_out(self.house)).size:
+            self.unproven.append(out.unread())
         opener = Contents(self.house)
-        with sqlite.guarded("read the log"):
-            for seq, found in self._decoded(log.lines(self.house.db, None, self.below)):
-                if found["type"] == "log.imported":
-                    self._imports.append((seq, found))
-                yield of_record(seq, found, opener.content)
+        yield from self.records(opener.content)
         for seq, found in self._imports:
             folded = own.fold([(seq, found)], opener.content, replay.reimport)
             self.unproven += folded.unproven
             yield from (of_event(event) for event in folded.events if event.seq is None)
+
+    def records(self, content: Content | None = None) -> Iterator[Step]:
+        """The records of the home's log alone, without looking whether it verifies; without `content` no key is opened."""
+        with sqlite.guarded("read the log"):
+            for seq, found in self._decoded(log.lines(self.house.db, None, self.below)):
+                if found["type"] == "log.imported":
+                    self._imports.append((seq, found))
+                yield of_record(seq, found, content)
 
     def _native(self, file: File) -> Iterator[Step]:
         path, name = file.source.path, file.source.name
@@ -73,7 +80,7 @@ class Evidence:
                 raise InputError("a log of ours is verified as well, which takes a file, not a pipe", code="usage")
             file.verdict = audit_log.verify_file(path, self.house, (), file.asked.keys)
             with path.open("rb") as data:
-                for seq, found in self._decoded(enumerate(audit_log.read_lines(data, []))):
+                for seq, found in self._decoded(enumerate(log_file.read_lines(data, []))):
                     yield of_record(seq, found, None, name)
         except InputError as e:
             file.refused = e
@@ -153,7 +160,7 @@ class Policies:
 
     def _look(self, digest: str) -> Policy | None:
         with sqlite.guarded("read the policy"):
-            compiled = work.compiled_policy(self._house.db, digest)
+            compiled = work.policy(self._house.db, digest)
         if compiled is None:
             return None
         from nhictl.core.policy.compiled import Policy

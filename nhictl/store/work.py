@@ -221,12 +221,6 @@ def active_policy(db: sqlite3.Connection, below: int = LATEST) -> tuple[int, str
     return (row[0], row[1], bytes(row[2]), bytes(row[3])) if row else None
 
 
-def compiled_policy(db: sqlite3.Connection, digest: str) -> bytes | None:
-    """The compiled policy of that digest, whether it is in force or was once; None if it never was."""
-    row = db.execute("SELECT compiled FROM policy WHERE digest = ?", (digest,)).fetchone()
-    return bytes(row[0]) if row else None
-
-
 def policy_version(db: sqlite3.Connection, below: int = LATEST) -> int | None:
     """The number of the record that put the policy in force as of the first `below` records."""
     return db.execute("SELECT max(seq) FROM policy_version WHERE seq < ?", (below,)).fetchone()[0]  # type: ignore[no-any-return]

@@ -47,9 +47,9 @@ def asi03(e: Evidence) -> Measure:
 
 @measured("ASI04", "Agentic Supply Chain Vulnerabilities")
 def asi04(e: Evidence) -> Measure:
-    """Drift of the digests of tool descriptions that guards saw."""
+    """Drift of the digests of what tools describe themselves as, in MCP traffic that was imported."""
     if not e.tool_digests:
-        return no_data("no guard recorded what a tool describes itself as", tool_digests=0)
+        return no_data("no MCP traffic was imported that lists tools", tool_digests=0)
     return judged(e.tool_drift, "tools describe themselves as before", "a tool describes itself otherwise than before",
                   tool_digests=e.tool_digests, changed=len(e.tool_drift))  # fmt: skip
 

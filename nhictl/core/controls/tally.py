@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from json import dumps
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.controls.evidence import ApprovalFact, Calls
@@ -40,6 +42,9 @@ class Tally:
         self._refused: dict[int, tuple[int, dict[str, Any]]] = {}
         self._seen: dict[str, dict[str, Any] | None] = {}
         self._allowed = self._denied = self._decided = self._execution = 0
+        self.tools: dict[tuple[Any, str], str] = {}
+        """What each tool of each MCP server described itself as, by digest, as traffic last showed it."""
+        self.drift: list[dict[str, Any]] = []
         self._undigested: list[dict[str, Any]] = []
         self._unapproved: list[dict[str, Any]] = []
 
@@ -47,6 +52,8 @@ class Tally:
         """Note a step; `world` is authority before it."""
         if step.type in _CHECKS and (step.foreign is not None or step.dec or step.type == "tool.called"):
             self._check(step, world)
+        if step.foreign is not None and step.type == "rpc.tools/list":
+            self._described(step)
         if step.seq is None:
             return
         self.records += 1
@@ -60,6 +67,19 @@ class Tally:
             self.revocations.append({**step.ref(), "us": step.us})
         if _secret(step.ext) or _secret(step.actor):
             _keep(self.secrets, step.ref())
+
+    def _described(self, step: Step) -> None:
+        """The description and schema of each tool that a server lists; another digest than before is drift."""
+        listed = step.shown.get("result")
+        for one in listed.get("tools", ()) if isinstance(listed, dict) else ():
+            if not isinstance(one, dict) or not isinstance(name := one.get("name"), str):
+                continue
+            key = (step.ext.get("server"), name)
+            said = [one.get("description"), one.get("inputSchema"), one.get("annotations")]
+            digest = sha256(dumps(said, sort_keys=True).encode()).hexdigest()
+            if self.tools.setdefault(key, digest) != digest:
+                _keep(self.drift, {"tool": name, **step.ref()})
+                self.tools[key] = digest
 
     def _confirm(self, agent: str, step: Step) -> None:
         self.confirmed[agent] = (step.us, step.seq or 0)

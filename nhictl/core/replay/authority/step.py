@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core import times
+from nhictl.core.replay import own
 from nhictl.core.replay.select import instant_us
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Step:
             found = None
             if self.opener is not None and self.seq is not None and label in self.c:
                 found = self.opener(self.seq, label)
+                found = None if found is own.ERASED else found
             self.shown[label] = found
         return found
 

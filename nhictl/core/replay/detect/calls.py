@@ -31,7 +31,7 @@ def scope_violation(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     if step.tool is None or not step.allowed or (step.task is None and step.foreign is None):
         return
     if scene.task is None and scene.declared is None:
-        if not scene.world.whole or step.foreign is not None:
+        if not (scene.world.whole or scene.beside()):
             yield Lack("the scope of the task")
         return
     box, why = scene.cover()
@@ -78,13 +78,7 @@ def task_drift(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     step = scene.step
     if step.type not in _CALLS or step.tool is None:
         return
-    if (
-        scene.task is None
-        and scene.declared is None
-        and step.task is not None
-        and scene.world.whole
-        and not step.foreign
-    ):
+    if scene.task is None and scene.declared is None and (scene.beside() or (step.task and scene.world.whole)):
         return  # no such task: ORPHAN_ACTION
     drifts, missing = scene.drift()
     if drifts is None:

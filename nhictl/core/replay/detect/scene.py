@@ -75,6 +75,10 @@ class Scene:
         """The token that the step names."""
         return self.world.tokens.get(self.step.jti) if self.step.jti is not None else None
 
+    def beside(self) -> bool:
+        """Whether the step is another log's, told beside ours: what it does not say of tasks, ours does."""
+        return self.step.foreign is not None and self.world.newest is not None
+
     def digest(self) -> str | None:
         """The digest of the policy that decided, else of the one in force; None: there was none."""
         named = self.step.dec.get("pdig")
