@@ -44,17 +44,10 @@ def command(
         (item["id"], item["title"], item["kind"], item["status"], item["says"], item["rows_total"])
         for item in body["items"]
     ]
-    return Reply(
-        Result(
-            "nhictl.controls/v1",
-            rest,
-            items=body["items"],
-            items_key="items",
-            text=_text(body),
-            table=Table(COLUMNS, rows),
-        ),
-        found.exit,
-    )
+    result = Result(
+        "nhictl.controls/v1", rest, items=body["items"], items_key="items", text=_text(body), table=Table(COLUMNS, rows)
+    )  # fmt: skip
+    return Reply(result, found.exit)
 
 
 def _text(body: dict[str, Any]) -> Iterator[Line | str]:

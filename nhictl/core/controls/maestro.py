@@ -48,7 +48,7 @@ def l5(e: Evidence) -> Measure:
     numbers = {"records": e.records, "verdict": e.verdict, "unproven": len(e.unproven)}
     rows = tuple({"unproven": what} for what in e.unproven)
     if e.verdict not in GOOD:
-        return Measure(NOT_MET, f"the log's verdict is {e.verdict}", numbers, rows)
+        return Measure(NOT_MET, f"the log's verdict is {e.verdict}", numbers, ({"verdict": e.verdict}, *rows))
     log = Measure(MET, f"the log is {e.verdict}", numbers, rows)
     return worse(log, detected(e, "CLOCK_REGRESSION", "CALL_RESULT_MISMATCH", population=e.records, of="records"))
 
@@ -67,7 +67,7 @@ def l7(e: Evidence) -> Measure:
     """How deep delegation goes, and whether any widened what it was given."""
     depth = max((token.depth for token in e.tokens), default=0)
     made = sum(token.depth > 0 for token in e.tokens)
-    return detected(e, "DELEGATION_AMPLIFIED", population=made, of="delegated", deepest=depth)
+    return detected(e, "DELEGATION_AMPLIFIED", population=made, of="delegated_tokens", deepest=depth)
 
 
 def registry(e: Evidence) -> Measure:

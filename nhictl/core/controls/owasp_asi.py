@@ -76,11 +76,11 @@ def asi07(e: Evidence) -> Measure:
     """Broken delegation links: a token made from one that the log does not know, an act whose parent is not there."""
     made = [token for token in e.tokens if token.depth or token.orphan]
     if not made:
-        return no_data("nothing was delegated", delegated=0)
+        return no_data("nothing was delegated", delegated_tokens=0)
     broken = [{"token": token.jti, "seq": token.seq} for token in made if token.orphan]
     links = judged(broken, "every delegated token has its parent in the log", "delegated tokens without their parent",
                    broken=len(broken))  # fmt: skip
-    return worse(links, detected(e, "ORPHAN_ACTION", population=len(made), of="delegated"))
+    return worse(links, detected(e, "ORPHAN_ACTION", population=len(made), of="delegated_tokens"))
 
 
 @measured("ASI08", "Cascading Failures")

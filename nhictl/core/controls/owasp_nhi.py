@@ -9,8 +9,8 @@ from nhictl.core.controls.measure import Measure, judged, measured, no_data, wor
 @measured("NHI1", "Improper Offboarding")
 def nhi1(e: Evidence) -> Measure:
     """Suspended, retired, ownerless or idle agents with tokens that still stand."""
-    if not e.agents:
-        return no_data("no agent is registered", agents=0)
+    if not e.agents or not e.tokens:
+        return no_data("no agent is registered, or no token was issued", agents=len(e.agents), tokens=len(e.tokens))
     bad = [(agent, why) for agent in e.agents if standing(e, agent.name) and (why := _gone(e, agent)) is not None]
     rows = [{"agent": agent.name, "why": why, "tokens": len(standing(e, agent.name))} for agent, why in bad]
     return judged(rows, "no agent that is gone or idle has a token that stands", "agents that are gone or idle have tokens",

@@ -46,7 +46,7 @@ def _why(e: Evidence, agent: AgentFact, reason: str) -> tuple[str, int | None, l
         if end is None or end - e.now_us > EXPIRING_US:
             return None
         return ("expired" if end <= e.now_us else f"ends in {_days(e, end)}"), end, []
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"task": task.id, "seq": task.seq, "granted": task.granted, "used": task.used, "unused": list(task.unused)}
         for task in e.tasks
         if task.agent == agent.name and task.ended and task.calls and task.unused and not task.unclear
