@@ -29,10 +29,9 @@ def detect(
 
     `declared` is the scope of tasks that no record of ours opened.
     """
-    watch = Watch(policies, chosen(names), declared=declared)
+    watch = Watch(policies, chosen(names), declared=declared, second=evidence.second)
     for step in evidence.steps():
         watch.take(step)
-    watch.scene.second = evidence.second
     watch.end()
     evidence.close()
     body = {"items": watch.items(), "rules": watch.rules(), **evidence.summary()}

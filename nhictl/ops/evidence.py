@@ -42,8 +42,11 @@ class Evidence:
 
     @property
     def second(self) -> bool:
-        """Whether there is a source besides our own log; of a home it is known once its log was read."""
-        return bool(self._foreign or self._imports)
+        """Whether there is a source besides our own log: a foreign file, or one that the home imported."""
+        if self._files is not None:
+            return bool(self._foreign)
+        with sqlite.guarded("read the log"):
+            return log.any_import(self.house.db)
 
     def steps(self) -> Iterator[Step]:
         """Ours in log order, then foreign ones by time."""

@@ -18,7 +18,7 @@ from nhictl.ops import tokens
 from nhictl.ops.evidence import Evidence, gather
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import delegations, freezes, sqlite, work
+from nhictl.store import delegations, freezes, log, sqlite, work
 
 SHOWN: Final = 20
 
@@ -123,7 +123,8 @@ def _tasks(house: House, world: Authority) -> Iterator[str | None]:
         yield _same(f"the state of task `{name}`", row.outcome or "open", task.state)
         yield _same(f"the deadline of task `{name}`", doc["deadline_us"], task.deadline_us)
         yield _same(f"the instance of task `{name}`", row.instance, task.inst)
-        yield _same(f"the scope of task `{name}`", _digest(doc["scope"]), task.digest)
+        if not log.is_erased(house.db, row.id):  # an erased task has no scope left to compare
+            yield _same(f"the scope of task `{name}`", _digest(doc["scope"]), task.digest)
 
 
 def _digest(scope: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import (
     analysis,
     custody,
+    detections,
     imports,
     log,
     policy,
@@ -45,6 +46,7 @@ def main() -> int:
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += imports.rows(folder, max(3, rounds // 5))
+        rows += detections.rows(folder)
         rows += record.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
         rows += analysis.rows(max(3, rounds // 5))

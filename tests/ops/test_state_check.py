@@ -65,7 +65,9 @@ ATTACKS = {
         "INSERT INTO policy VALUES ('sha256:x', '{}', '[]'); INSERT INTO policy_version VALUES (3, 'sha256:x')",
         "the policy in force",
     ),
-    "a key brought back": ("UPDATE signing_key_version SET state = 'old'; UPDATE signing_key SET state = 'old'", "the state of key"),
+    "a key brought back": (
+        "UPDATE signing_key_version SET state = 'old'; UPDATE signing_key SET state = 'old'", "the state of key",
+    ),
     "an agent taken out": (
         "DELETE FROM agent_version WHERE agent = 1; DELETE FROM agent WHERE id = 1", "the table does not have it",
     ),

@@ -89,13 +89,20 @@ def _text(body: dict[str, Any]) -> Iterator[Line | str]:
         yield Line(f"records {', '.join(place(ref) for ref in one['records'])}", guide="  ")
         yield Line(f"false alarm: {one['false_alarm']}", guide="  ")
     states = {state: [one["id"] for one in body["rules"] if one["state"] == state] for state in ("none", "unknown")}
-    for one in body["rules"]:
-        for gap in one["missing"][:3]:
-            yield Line(f"{one['id']} {'may hide more' if one['state'] == 'found' else 'unknown'}: {gap['what']} is missing",
-                       style="yellow")  # fmt: skip
+    for what, names in _wanting(body).items():
+        yield Line(f"for want of {what}, unknown: {', '.join(names)}", style="yellow")
     counts = f"{len(body['items'])} found, {len(states['none'])} detections found nothing"
     yield f"{counts}, {len(states['unknown'])} unknown"
     yield f"{body['integrity']['verdict']}: {body['integrity']['message']}"
+
+
+def _wanting(body: dict[str, Any]) -> dict[str, list[str]]:
+    """By what is missing, the detections that cannot answer for want of it; a star marks those that found something."""
+    found: dict[str, list[str]] = {}
+    for one in body["rules"]:
+        for gap in one["missing"]:
+            found.setdefault(gap["what"], []).append(one["id"] + ("*" if one["state"] == "found" else ""))
+    return found
 
 
 def _sarif(body: dict[str, Any]) -> str:

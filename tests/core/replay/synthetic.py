@@ -76,6 +76,10 @@ class Log:
         self.records.append(made)
         return seq
 
+    def content(self, seq: int, label: str) -> Any:
+        """Opens content, None if there is none."""
+        return self.contents.get((seq, label))
+
     def us(self) -> int:
         """Now, in microseconds."""
         return round((START + self.at) * 1_000_000)
@@ -152,4 +156,4 @@ class Log:
         def policies(digest: str) -> Policy | None:
             return policy if known and policy is not None and digest == policy.digest else None
 
-        return Watch(policies, rules).take_all(self.steps(opened=opened))
+        return Watch(policies, rules, second=bool(self.foreign)).take_all(self.steps(opened=opened))

@@ -52,7 +52,7 @@ def test_without_content_what_needs_it_is_unknown() -> None:
     log.use("vault.read", {"path": "p"})
     found = states(log.watch(opened=False))
     assert {name for name, (state, _) in found.items() if state == "unknown"} >= set(WITHOUT_CONTENT)
-    assert "the scope of the task" in found["TASK_DRIFT"][1]
+    assert "the scope of a task" in found["TASK_DRIFT"][1]
     assert found["TOKEN_AFTER_REVOKE"] == ("none", [])
 
 

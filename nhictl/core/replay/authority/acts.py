@@ -189,6 +189,8 @@ def _approval(world: Authority, step: Step, mark: Mark) -> None:
     request = step.ext.get("request")
     if not isinstance(request, str):
         return
+    if request not in world.approvals and step.task is not None:
+        world.requests.setdefault(step.task, []).append(request)
     held = world.approvals.setdefault(request, {"granted": []})
     word = step.type.removeprefix("approval.")
     seen = {"mark": mark, "step": step}

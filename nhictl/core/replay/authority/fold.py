@@ -20,7 +20,8 @@ class Authority:
     """State after the records taken so far.
 
     `whole` is True once the log's first record was seen: only then does "never issued" mean anything. `approvals` are
-    requests by id; `keys` the state of each signing key by kid; `trusts` what is in force by name.
+    requests by id, `requests` their ids by task; `keys` the state of each signing key by kid; `trusts` what is in
+    force by name.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Authority:
         self.keys: dict[str, tuple[str, Mark]] = {}
         self.trusts: dict[str, tuple[str | None, Mark]] = {}
         self.approvals: dict[str, dict[str, Any]] = {}
+        self.requests: dict[str, list[str]] = {}
         self.hidden_cuts = 0
         """Cut-offs whose value is content that is not at hand: which tokens they ended is unknown."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     "APPROVAL_GAP", "high-impact call without its approval", "critical",
     "OWASP-ASI-2026:ASI09 OWASP-ASI-2026:ASI05 NIST-AI-RMF:GOVERN-3.2",
     "an approver and a requester who share one user id on purpose", needs_policy=True,
+    on="token.used tool.called",
 )  # fmt: skip
 def approval_gap(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """An allowed call of a class that requires approval, outside its guardrails, without an earlier grant for the same
@@ -59,7 +60,8 @@ def _needs(scene: Scene, policy: Any, gate: Any) -> bool:
 def _granted(scene: Scene, mine: Memory) -> dict[str, Any] | None:
     step = scene.step
     named = step.ext.get("approvals") or ()
-    for request, held in scene.world.approvals.items():
+    for request in scene.world.requests.get(step.task or "", ()):
+        held = scene.world.approvals[request]
         asked = held.get("requested")
         if asked is None or not held["granted"] or request in mine or "denied" in held:
             continue

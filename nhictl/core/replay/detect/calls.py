@@ -22,6 +22,7 @@ _SECOND = 1_000_000
     "SCOPE_VIOLATION", "call outside the scope of its task", "critical",
     "OWASP-ASI-2026:ASI02 OWASP-ASI-2026:ASI03 OWASP-NHI-2025:NHI5",
     "arguments or types that this version reads otherwise than the one that decided", foreign=True,
+    on="token.used tool.called",
 )  # fmt: skip
 def scope_violation(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """A call that was let pass, or is told to have been made, and that lies in no box of its task or of a token above it,
@@ -32,7 +33,7 @@ def scope_violation(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
         return
     if scene.task is None and scene.declared is None:
         if not (scene.world.whole or scene.beside()):
-            yield Lack("the scope of the task")
+            yield Lack("the scope of a task")
         return
     box, why = scene.cover()
     if box is not None:
@@ -50,6 +51,7 @@ def scope_violation(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     "OWASP-ASI-2026:ASI02 NIST-AI-RMF:GOVERN-1.4",
     "a rule that reads the context of a call, which the log does not keep, or an obligation that the point cannot perform",
     needs_policy=True,
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def decision_mismatch(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """The policy at the recorded digest, asked again with the call, the agent as registered then and the recorded
@@ -72,6 +74,7 @@ def decision_mismatch(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     "OWASP-ASI-2026:ASI01 OWASP-ASI-2026:ASI02 CSA-MAESTRO:L3",
     "a task whose scope was drawn too narrow for honest work (2.8 % of benign runs of a public benchmark)",
     foreign=True,
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def task_drift(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """A call of a tool that no box of its task names, denied or not: an agent that wants it wants something else."""
@@ -93,6 +96,7 @@ def task_drift(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
 @rule(
     "VELOCITY", "more calls than the policy's limit", "high", "OWASP-ASI-2026:ASI08 OWASP-ASI-2026:ASI10",
     "calls that were told afterwards, all at one time, and were made over a longer one", needs_policy=True,
+    on="token.used tool.called",
 )  # fmt: skip
 def velocity(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """More allowed calls by one agent of one tool within the window of a limit than that limit of the policy in force
@@ -132,6 +136,7 @@ def velocity(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
 @rule(
     "CALL_RESULT_MISMATCH", "call and result that do not match", "medium", "CSA-MAESTRO:L5 OWASP-ASI-2026:ASI08",
     "a run that was killed in the middle of a call; a framework that never tells results", foreign=True,
+    on="tool.called tool.returned task.closed task.killed",
 )  # fmt: skip
 def call_result_mismatch(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A result without its call, or a call that had not returned when its task was closed or killed. A call and its result

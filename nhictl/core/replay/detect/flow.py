@@ -27,6 +27,8 @@ _RECIPIENTS: Final = ("email", "host", "uri")
     "UNTRUSTED_ARG", "argument that a tool's result put there", "high", "OWASP-ASI-2026:ASI01 OWASP-ASI-2026:ASI02",
     "a task that has to carry a value to a tool nobody foresaw (0.8 % of benign runs of a public benchmark)",
     foreign=True,
+    on="token.used token.denied tool.called tool.returned task.opened "
+       "task.closed task.killed message.user message.system message.developer message.added",
 )  # fmt: skip
 def untrusted_arg(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A side-effecting call with an argument of 6 characters or more that stands in an earlier tool result of its run and
@@ -39,7 +41,7 @@ def untrusted_arg(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
         mine.pop(step.run, None)
     elif step.type == "tool.returned":
         _keep(run, "seen", step.content("result"))
-    elif step.type in _PROMPTS:
+    elif step.type in _PROMPTS and step.ext.get("role") not in ("assistant", "tool"):
         for label in ("prompt", "purpose"):
             if (told := step.content(label)) is not None:
                 run["prompted"] = run["prompted"] or label == "prompt"
@@ -118,6 +120,7 @@ def _marked(policy: Policy, tool: str, mark: str) -> list[dict[str, Any]]:
     "SECRET_THEN_EGRESS", "secret read, then something sent out", "critical",
     "OWASP-ASI-2026:ASI02 OWASP-NHI-2025:NHI2", "a recipient that the policy's class does not list yet",
     needs_policy=True, foreign=True,
+    on="token.used tool.called",
 )  # fmt: skip
 def secret_then_egress(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """An allowed call of a class that the policy marks `secret`, and later in the same task an allowed call of a class it
@@ -176,6 +179,7 @@ def _covered(place: str, prefix: str) -> bool:
 @rule(
     "DENY_THEN_BYPASS", "denied, then done another way", "high", "OWASP-ASI-2026:ASI01 OWASP-ASI-2026:ASI10",
     "two agents that rightly work on one resource, of which one asked for too much",
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def deny_then_bypass(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A denied call, and within 10 minutes an allowed one on the same resource by another tool, agent or jti. A denial

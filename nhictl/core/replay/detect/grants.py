@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     "EXCESS_GRANT", "more authority than was used", "low",
     "OWASP-NHI-2025:NHI5 OWASP-NHI-2025:NHI7 OWASP-ASI-2026:ASI02 CSA-MAESTRO:L3 NIST-AI-RMF:GOVERN-1.3",
     "a task that ended early, or a grant that is for the case that seldom comes", needs_policy=True,
+    on="token.issued token.used tool.called task.closed task.killed",
 )  # fmt: skip
 def excess_grant(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A box of a task's scope that no allowed call had used when the task was closed or killed; a token issued for longer
@@ -58,10 +59,9 @@ def _too_long(scene: Scene) -> Iterator[Found | Lack]:
     if policy is None:
         yield Lack(scene.lost() or "the policy")
         return
-    boxes = scene.scope.boxes(task.scope)
     ttl = expires - step.us // 1_000_000
     for name in sorted(policy.form["tools"]):
-        most = _longest(policy, name) if any(box.matches_tool(name) for box in boxes) else None
+        most = _longest(policy, name) if scene.scope.names(task.scope, name) else None
         if most is not None and ttl > most:
             message = f"token {step.jti} was issued for {ttl} s, and no permit for {name} goes beyond {most} s"
             yield Found(str(step.jti), message, [step.ref()])

@@ -32,7 +32,7 @@ class Lack(NamedTuple):
 class Rule(NamedTuple):
     """`step` is asked before each step is folded in, `end` after the last; each has its own memory (`Memory`), and both
     depend on nothing but that and the scene. `needs_policy`: without one it is unknown; `foreign`: it
-    has something to say of a foreign log alone.
+    has something to say of a foreign log alone. `on`: the types of steps that it looks at; None: all of them.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Rule(NamedTuple):
     false_alarm: str
     needs_policy: bool
     foreign: bool
+    on: frozenset[str] | None
     step: Step
     end: Step | None
 
@@ -53,11 +54,15 @@ class Rule(NamedTuple):
 
 def rule(
     name: str, title: str, severity: str, controls: str, false_alarm: str, *, needs_policy: bool = False,
-    foreign: bool = False, end: Step | None = None,
+    foreign: bool = False, on: str = "", end: Step | None = None,
 ) -> Callable[[Step], Rule]:  # fmt: skip
-    """Make a rule of the function that finds it; `controls` are ids of frameworks, a space between them."""
+    """Make a rule of the function that finds it; `controls` are ids of frameworks, and `on` types of records, a space between
+    them."""
 
     def made(step: Step) -> Rule:
-        return Rule(name, title, severity, tuple(controls.split()), false_alarm, needs_policy, foreign, step, end)
+        types = frozenset(on.split()) or None
+        return Rule(
+            name, title, severity, tuple(controls.split()), false_alarm, needs_policy, foreign, types, step, end
+        )
 
     return made

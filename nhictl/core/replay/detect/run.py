@@ -10,7 +10,7 @@ from nhictl.core.replay.detect.rule import Found, Lack, Rule
 from nhictl.core.replay.detect.scene import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nhictl.core.policy.compiled import Policy
     from nhictl.core.replay.authority.step import Step
@@ -32,6 +32,7 @@ class Watch:
         self.chosen = rules
         self.steps = 0
         self._memory: dict[str, dict[Any, Any]] = {rule.id: {} for rule in rules}
+        self._asked: dict[str, list[tuple[Rule, dict[Any, Any]]]] = {}
         self._found: dict[tuple[str, str], dict[str, Any]] = {}
         self._missing: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
 
@@ -39,8 +40,13 @@ class Watch:
         """Ask every detection about a step, then fold it in."""
         self.steps += 1
         self.scene.enter(step)
-        for rule in self.chosen:
-            self._note(rule, rule.step(self.scene, self._memory[rule.id]))
+        asked = self._asked.get(step.type)
+        if asked is None:
+            wanted = (rule for rule in self.chosen if rule.on is None or step.type in rule.on)
+            asked = self._asked[step.type] = [(rule, self._memory[rule.id]) for rule in wanted]
+        for rule, memory in asked:
+            for said in rule.step(self.scene, memory):
+                self._note(rule, said)
         self.world.take(step)
 
     def take_all(self, steps: Iterable[Step]) -> Watch:
@@ -53,27 +59,25 @@ class Watch:
         """The log has ended."""
         for rule in self.chosen:
             if rule.end is not None:
-                self._note(rule, rule.end(self.scene, self._memory[rule.id]))
+                for said in rule.end(self.scene, self._memory[rule.id]):
+                    self._note(rule, said)
         return self
 
-    def _note(self, rule: Rule, said: Iterator[Found | Lack]) -> None:
-        for one in said:
-            if isinstance(one, Lack):
-                known = self._missing[rule.id]
-                if one.missing in known or len(known) < _MISSING:
-                    known[one.missing] = known.get(one.missing, 0) + 1
-                continue
-            held = self._found.setdefault(
-                (rule.id, one.about),
-                {
-                    "id": rule.id, "severity": rule.severity, "title": rule.title, "message": one.message, "about": one.about,
-                    "count": 0, "records": [], "controls": list(rule.controls), "false_alarm": rule.false_alarm,
-                },
-            )  # fmt: skip
-            held["count"] += 1
-            held["records"] += [ref for ref in one.records if ref not in held["records"]][
-                : RECORDS - len(held["records"])
-            ]
+    def _note(self, rule: Rule, one: Found | Lack) -> None:
+        if isinstance(one, Lack):
+            known = self._missing[rule.id]
+            if one.missing in known or len(known) < _MISSING:
+                known[one.missing] = known.get(one.missing, 0) + 1
+            return
+        held = self._found.setdefault(
+            (rule.id, one.about),
+            {
+                "id": rule.id, "severity": rule.severity, "title": rule.title, "message": one.message, "about": one.about,
+                "count": 0, "records": [], "controls": list(rule.controls), "false_alarm": rule.false_alarm,
+            },
+        )  # fmt: skip
+        held["count"] += 1
+        held["records"] += [ref for ref in one.records if ref not in held["records"]][: RECORDS - len(held["records"])]
 
     def items(self) -> list[dict[str, Any]]:
         """The findings, in the order of the detections and then of when they were first found."""

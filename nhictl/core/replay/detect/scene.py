@@ -28,19 +28,30 @@ _READING: Final = (
 
 
 class Scope:
-    """Boxes by the text of their mappings: the same scope is read once."""
+    """Stored scopes read once each, and which tools they name."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Box, ...]] = {}
+        self._known: dict[int, tuple[list[Any], tuple[Box, ...], dict[str, bool]]] = {}
 
     def boxes(self, scope: list[Any]) -> tuple[Box, ...]:
         """The boxes of a stored scope."""
-        key = repr(scope)
-        found = self._known.get(key)
+        return self._read(scope)[1]
+
+    def names(self, scope: list[Any], tool: str) -> bool:
+        """Whether some box names the tool."""
+        _, boxes, named = self._read(scope)
+        found = named.get(tool)
         if found is None:
+            found = named[tool] = any(box.matches_tool(tool) for box in boxes)
+        return found
+
+    def _read(self, scope: list[Any]) -> tuple[list[Any], tuple[Box, ...], dict[str, bool]]:
+        found = self._known.get(id(scope))
+        if found is None:  # the list itself is kept, so that no other one gets its number
             if len(self._known) >= _CACHED:
                 self._known.clear()
-            found = self._known[key] = tuple(box_from_mapping(entry, stored=True) for entry in scope)
+            boxes = tuple(box_from_mapping(entry, stored=True) for entry in scope)
+            found = self._known[id(scope)] = (scope, boxes, {})
         return found
 
 
@@ -95,7 +106,7 @@ class Scene:
         """What is missing where the policy is known by digest alone, or nothing of a policy is known."""
         digest = self.digest()
         if digest is None:
-            return "a policy: none was in force, or the log does not say"
+            return "a policy in force"
         return None if self.policies(digest) is not None else f"the policy {digest}"
 
     def scopes(self) -> list[list[Any] | None]:
@@ -119,9 +130,9 @@ class Scene:
         for scope in self.scopes():
             if scope is None:
                 known = False
-            elif not any(box.matches_tool(tool) for box in self.scope.boxes(scope)):
+            elif not self.scope.names(scope, tool):
                 return True, ""
-        return (False, "") if known else (None, "the scope of the task")
+        return (False, "") if known else (None, "the scope of a task")
 
     def cover(self) -> tuple[int | None, str | None]:
         """The box of the task's scope that covers the call, or None and why: `outside`, or `?` and what is missing."""

@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from nhictl.core.replay.detect.scene import Scene
 
 _NO_SECOND: Final = "a second source: the log of what the calls reached"
-_OURS: Final = ("tool.called", "token.used", "token.denied")
 _PERSONS: Final = frozenset({"IAMUser", "Root", "FederatedUser", "SAMLUser", "WebIdentityUser", "IdentityCenterUser"})
 
 
 def _compared(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     theirs: list[Step] = mine.get("theirs", [])
     ours: list[Step] = mine.get("ours", [])
-    if not theirs:
-        yield Lack(_NO_SECOND)
+    if not theirs or not ours:
+        yield Lack("our own log" if theirs else _NO_SECOND)
         return
     known = {step.tool for step in ours} & {step.tool for step in theirs}
     pairs: dict[int, Step] = {}
@@ -98,6 +97,7 @@ def _absent(ours: list[Step], theirs: list[Step], pairs: dict[int, Step]) -> Ite
     "SECOND_SOURCE_GAP", "two logs that disagree", "critical", "CSA-MAESTRO:L5 OWASP-ASI-2026:ASI10",
     "another log that leaves out what it finds dull, or names tools otherwise; clocks more than a minute apart",
     foreign=True, end=_compared,
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def second_source_gap(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A downstream log and ours disagree about a call: it carried out what we denied or never recorded, or it covers the
@@ -105,9 +105,11 @@ def second_source_gap(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     tool within 60 s.
     """
     step = scene.step
+    if not scene.second:
+        return
     if step.foreign is not None and step.type == "tool.called":
         mine.setdefault("theirs", []).append(step)
-    elif step.seq is not None and step.type in _OURS and step.tool is not None:
+    elif step.seq is not None and step.tool is not None:
         mine.setdefault("ours", []).append(step)
     yield from ()
 
@@ -116,13 +118,14 @@ def _no_trail(_scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     if not mine.get("trail"):
         yield Lack("a cloud trail")
     elif not mine.get("ours"):
-        yield Lack("whose calls those of the cloud trail are: none names an agent, instance or task of ours")
+        yield Lack("a name of ours in the cloud trail: an agent, instance, task or call id")
 
 
 @rule(
     "AMBIENT_CREDENTIAL", "agent with somebody's own credential", "critical",
     "OWASP-NHI-2025:NHI9 OWASP-NHI-2025:NHI10 OWASP-ASI-2026:ASI03",
     "a person who works on the agent's host under a name that holds the agent's", end=_no_trail, foreign=True,
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def ambient_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A cloud trail's call that an agent of ours made (session, user agent or call id say so) as a user identity, or with
@@ -130,7 +133,7 @@ def ambient_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """
     step = scene.step
     if step.seq is not None:
-        if step.tool is not None and isinstance(step.call, str):
+        if scene.second and step.tool is not None and isinstance(step.call, str):
             mine.setdefault("calls", {})[step.call] = step.agent
         return
     identity = step.ext.get("userIdentity")

@@ -65,6 +65,7 @@ def orphan_action(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     "INACTIVE_AGENT", "act of an agent that may not act", "critical",
     "OWASP-ASI-2026:ASI10 OWASP-NHI-2025:NHI1 NIST-AI-RMF:GOVERN-1.7",
     "a call that was under way when its agent was stopped, and was told later",
+    on="token.used tool.called token.delegated",
 )  # fmt: skip
 def inactive_agent(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """A use, call or delegation that was let pass, or is told, more than 60 s after its agent, an agent in its chain, or
@@ -111,6 +112,7 @@ def _left_behind(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     "STALE_AUTHORITY", "authority that outlives its task", "high",
     "OWASP-NHI-2025:NHI1 OWASP-NHI-2025:NHI7 NIST-AI-RMF:GOVERN-1.7",
     "a helper program that revoked a secret and could not say so", end=_left_behind,
+    on="token.used tool.called token.issued token.delegated credential.acquired credential.revoked",
 )  # fmt: skip
 def stale_authority(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A token that is accepted, issued or handed on more than 60 s after its task was closed, killed or due, or that is
@@ -162,6 +164,7 @@ def clock_regression(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     "ISSUER_ANOMALY", "authority given by who may not", "critical",
     "OWASP-ASI-2026:ASI03 OWASP-NHI-2025:NHI6 NIST-AI-RMF:GOVERN-2.1",
     "root or another administrator of the host working in the owner's place",
+    on="task.opened token.exchanged token.issued token.delegated",
 )  # fmt: skip
 def issuer_anomaly(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """A task opened by a user whom the policy's openers do not let open it (without openers: by another than the home's

@@ -23,6 +23,7 @@ _USES = ("token.used", "token.denied", "tool.called")
     "TOKEN_AFTER_REVOKE", "token used after it was revoked", "critical",
     "OWASP-ASI-2026:ASI10 OWASP-NHI-2025:NHI1 NIST-AI-RMF:GOVERN-4.3",
     "a verifier far away that had not yet seen the revocation, or a clock more than a minute fast",
+    on="token.used tool.called token.delegated",
 )  # fmt: skip
 def token_after_revoke(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """An allowed use later than the token's revocation plus 60 s. What ends a token is its own revocation, a cut-off that
@@ -45,6 +46,7 @@ def token_after_revoke(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
 @rule(
     "TOKEN_AFTER_EXPIRY", "token used after it expired", "high", "OWASP-NHI-2025:NHI7 OWASP-NHI-2025:NHI4",
     "a verifier that allows more leeway than a minute, or a clock more than a minute fast",
+    on="token.used tool.called",
 )  # fmt: skip
 def token_after_expiry(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """An allowed use later than the token's expiry plus 60 s."""
@@ -62,6 +64,7 @@ def token_after_expiry(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
 @rule(
     "UNKNOWN_JTI", "token used that was never issued", "critical", "OWASP-ASI-2026:ASI03 OWASP-NHI-2025:NHI4",
     "a log that does not begin at its beginning; a second authority's token under the same name",
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def unknown_jti(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """A use without an earlier issue of that jti, or of a token whose SHA-256 is not that of the one that was issued."""
@@ -82,6 +85,7 @@ def unknown_jti(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     "SHARED_CREDENTIAL", "one token in several hands", "high",
     "OWASP-ASI-2026:ASI03 OWASP-NHI-2025:NHI9 OWASP-NHI-2025:NHI2",
     "a copy of the process that was moved to another host on purpose, or a host that changed its name",
+    on="token.used token.denied tool.called",
 )  # fmt: skip
 def shared_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """One jti with two or more agents, instances, hosts or keys: of those it was issued to and those it was used by,
@@ -114,6 +118,7 @@ def shared_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     "DELEGATION_AMPLIFIED", "delegated token wider than its parent", "critical",
     "OWASP-ASI-2026:ASI03 OWASP-ASI-2026:ASI07 CSA-MAESTRO:L7",
     "none known: a child that is not narrower is a fault of whoever issued it",
+    on="token.delegated",
 )  # fmt: skip
 def delegation_amplified(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
     """A delegated token whose scope is not inside its parent's (proved by a call that only the child allows), that expires
