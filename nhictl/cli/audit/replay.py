@@ -10,6 +10,7 @@ import typer
 from nhictl.cli.audit import drawing
 from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
 from nhictl.cli.main import Reply, report
+from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
@@ -73,10 +74,11 @@ def command(
         found = stream(now.house(), files, format, wanted, mapping)
         if found is not None:
             return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
-    if files:
-        story = from_files(now.house(), files, format, wanted, pinned, mapping)
-    else:
-        story = from_home(now.house(), wanted)
+    with progress("reading the log"):
+        if files:
+            story = from_files(now.house(), files, format, wanted, pinned, mapping)
+        else:
+            story = from_home(now.house(), wanted)
     refused, left_out = told_apart(story.refused)
     for error in story.refused:
         report(error, session(), warning=error in left_out)
@@ -91,7 +93,9 @@ def command(
     if draw is not None:
         about = About(wanted, files or [], since, until)
         again = None if "-" in about.files else lambda: gather(now.house(), about.files, format, pinned, mapping)
-        return Reply(drawing.drawn(draw, story, again, about), 2 if refused else story.exit)
+        with progress("drawing"):
+            made = drawing.drawn(draw, story, again, about)
+        return Reply(made, 2 if refused else story.exit)
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
         text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),

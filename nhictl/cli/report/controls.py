@@ -9,6 +9,7 @@ import typer
 
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
+from nhictl.cli.progress import progress
 from nhictl.cli.session import session
 from nhictl.ops.report_controls import NAMES, controls
 from nhictl.render import Line, Result, Table
@@ -37,7 +38,8 @@ def command(
 
     Example: nhictl report controls --framework owasp-nhi-2025 --fail-on NHI1
     """
-    found = controls(session().house(), framework, control or (), fail_on or (), session().at(at))
+    with progress("measuring"):
+        found = controls(session().house(), framework, control or (), fail_on or (), session().at(at))
     body = found.body
     rest = {name: value for name, value in body.items() if name != "items"}
     rows = [

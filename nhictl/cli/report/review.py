@@ -7,6 +7,7 @@ from typing import Any
 
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
+from nhictl.cli.progress import progress
 from nhictl.cli.session import session
 from nhictl.ops.report_review import access
 from nhictl.render import Line, Result, Table
@@ -22,7 +23,8 @@ def command(at: At = None) -> Reply:
 
     Example: nhictl report review -o markdown
     """
-    found = access(session().house(), session().at(at))
+    with progress("reading the log"):
+        found = access(session().house(), session().at(at))
     body = found.body
     rest = {name: value for name, value in body.items() if name != "items"}
     rows = [[item[name] for name in COLUMNS] for item in body["items"]]
