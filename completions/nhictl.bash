@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -16,6 +16,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'audit') words='verify checkpoint prove witness bundle export tail record import replay detect state trace prune redact' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'report') words='controls review' ;;
         'home') words='backup restore' ;;
     esac
 }
@@ -88,7 +89,7 @@ _nhictl_options() { # all options of a verb
         'audit tail') words='-f --follow -n --from-seq --to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --html --mermaid --dot --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -104,6 +105,8 @@ _nhictl_options() { # all options of a verb
         'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report controls') words='--framework --control --fail-on --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report review') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'doctor') words='--accept-restore --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home backup') words='--with-keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home restore') words='--keys --replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -211,7 +214,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit import':--format) kind='is claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit import':--map) kind=file ;;
         'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
-        'audit replay':--map | 'audit replay':--keys) kind=file ;;
+        'audit replay':--map | 'audit replay':--keys | 'audit replay':--html) kind=file ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--view) kind='is timeline tree scope delegation' ;;
         'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
@@ -240,6 +243,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto status-list':--idx) kind=text ;;
         'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
+        'report controls':--framework) kind='is owasp-asi-2026 owasp-nhi-2025 maestro nist-ai-rmf' ;;
+        'report controls':--control | 'report controls':--fail-on | 'report controls':--at) kind=text ;;
+        'report review':--at) kind=text ;;
         'home restore':--keys) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;

@@ -161,6 +161,13 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
         },
     ),
+    "report": Noun(
+        "evidence for reviews and audits, measured on state and log",
+        {
+            "controls": Verb("report.controls", "measure the controls of a framework"),
+            "review": Verb("report.review", "list the access that somebody has to look at"),
+        },
+    ),
     "doctor": Verb("doctor", "say what is the matter with this home, and what to do"),
     "home": Noun(
         "keep a copy of the home, and bring it back",
