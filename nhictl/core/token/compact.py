@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from nhictl.core import strict_json
-from nhictl.core.token import b64
+from nhictl.core.token import b64, profile
 from nhictl.core.token.verdict import RejectedError
 
 MAX_TOKEN: Final = 16384
@@ -74,6 +74,16 @@ def parse(
     check_alg(header, algorithms)
     claims = json_object(raw_claims, 7, "claims")
     return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
+
+
+def kind_of(token: bytes) -> str:
+    """Which of our profiles a token says it is of; `at+jwt` for one that cannot be told, which is refused by itself."""
+    try:
+        typ = json_object(split(token)[1][0], 3, "header").get("typ")
+    except RejectedError:
+        return profile.AT_JWT
+    other = typ is None or (isinstance(typ, str) and typ.lower() in profile.TYPS[profile.JWT_SVID])
+    return profile.JWT_SVID if other else profile.AT_JWT
 
 
 def check_typ(header: dict[str, Any], typs: tuple[str | None, ...]) -> None:
