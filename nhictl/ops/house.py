@@ -169,8 +169,7 @@ class House:
         """This home with a connection of its own, for another thread, and with the keys that were opened here."""
         made = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
         made.keeps_mark, made.passphrase = self.keeps_mark, self.passphrase
-        made._keys, made._stamp, made._sealer = self._keys, self._stamp, self._sealer
-        made._opened = dict(self._opened)
+        made._keys, made._stamp, made._sealer, made._opened = self._keys, self._stamp, self._sealer, dict(self._opened)
         return made
 
     def close(self) -> None:

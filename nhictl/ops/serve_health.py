@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from nhictl.errors import UnavailableError, UnsafeError
 from nhictl.ops import high_water
@@ -12,7 +11,7 @@ from nhictl.ops.act import CLOCK_LEEWAY_US
 from nhictl.ops.house import House
 from nhictl.store import log
 
-_ROOM: int = 1 << 20
+_ROOM: Final = 1 << 20
 
 
 class Health(NamedTuple):
@@ -25,11 +24,8 @@ class Health(NamedTuple):
 def look(house: House) -> Health:
     """UnsafeError (6) or UnavailableError (7) if a decision could not be made or not be recorded."""
 
-    def answer(db: sqlite3.Connection) -> Health:
-        head = log.head(db)
-        return Health(head.size if head else 0, head.ts if head else 0)
-
-    found = high_water.checked(house, "read the head of the log", answer)
+    head = high_water.checked(house, "read the head of the log", log.head)
+    found = Health(head.size if head else 0, head.ts if head else 0)
     if house.clock() + CLOCK_LEEWAY_US < found.newest_us:
         raise UnsafeError("the clock is behind the newest record", code="clock_regressed")
     disk = os.statvfs(house.home)

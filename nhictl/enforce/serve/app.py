@@ -40,7 +40,9 @@ def build(service: Service, note: Note) -> Starlette:
         return http.answer(document, headers={"cache-control": "max-age=300"})
 
     made.append(Route("/openapi.json", _bounded(service, note, "/openapi.json", described), methods=["GET"]))
-    return Starlette(routes=made, exception_handlers={404: _none, 405: _none})
+    app = Starlette(routes=made, exception_handlers={404: _none, 405: _none})
+    app.router.redirect_slashes = False  # a redirect would be to wherever the request says we are
+    return app
 
 
 def routes(service: Service) -> dict[str, tuple[str, Endpoint]]:

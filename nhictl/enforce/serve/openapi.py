@@ -30,7 +30,9 @@ _EVALUATION: Final = _closed(
                 },
             },
         ),
-        "action": _closed(["name"], {"name": {**_TEXT, "description": "the tool"}, "properties": _OBJECT}),
+        "action": _closed(
+            ["name"], {"name": {**_TEXT, "description": "the tool", "pattern": "^[ -~]{1,256}$"}, "properties": _OBJECT}
+        ),
         "resource": _closed(["type", "id"], {"type": _TEXT, "id": _TEXT, "properties": _OBJECT}),
         "context": _OBJECT,
     },
