@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import importlib.util
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,6 +81,7 @@ def command(
         where = f"unix:{at}" if at is not None else f"http://{_shown(host)}:{sock.getsockname()[1]}"
         if base is None:
             base = issuer if issuer.startswith("https://") else where if listen is not None else None
+        note = _Notes()
         service = Service(house, Place(issuer, base, audience or base, folder))
         house.close()
 
@@ -88,7 +90,7 @@ def command(
             show(Result("nhictl.serve/v1", body, plain=where), session())
             sys.stdout.flush()
 
-        run.serve(run.server(service, _note), service, sock, ready, _note)
+        run.serve(run.server(service, note), service, sock, ready, note)
     finally:
         sock.close()
         if at is not None:
@@ -137,6 +139,15 @@ def _url(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
-def _note(text: str) -> None:
-    """What people should know while it serves."""
-    print(f"nhictl: {terminal(text)}", file=sys.stderr, flush=True)
+class _Notes:
+    """What people should know while it serves, on standard error; the same thing once a minute."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._told.get(text, -60.0) < 60 or len(self._told) > 1000:
+            return
+        self._told[text] = now
+        print(f"nhictl: {terminal(text)}", file=sys.stderr, flush=True)

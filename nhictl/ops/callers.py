@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from nhictl.core import caller_file
-from nhictl.errors import RefusedError
+from nhictl.errors import InputError, RefusedError, UnavailableError, UnsafeError
 from nhictl.ops import separation
 from nhictl.ops.house import House, effective_user
 from nhictl.store import files
@@ -36,6 +36,11 @@ class Caller(NamedTuple):
     audiences: tuple[str, ...] | None
     apart: str = separation.NONE
     via: str = "tcp"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this is the owner, or a caller the owner listed."""
+        return self.audiences is None or self.name is not None
 
     def actor(self) -> dict[str, Any]:
         """As records name who acts."""
@@ -81,12 +86,21 @@ class Callers:
             self._known = (stamp, found)
         return found
 
+    def _sound(self) -> tuple[caller_file.Listed, ...]:
+        """The same for whoever asks, whose fault a broken file is not: UnsafeError (6), and nobody is let in."""
+        try:
+            return self.listed()
+        except InputError as e:
+            raise UnsafeError(e.message, code="callers_invalid") from e
+        except OSError as e:
+            raise UnavailableError(f"`{self._path}` cannot be read: {e}", code="callers_unreadable") from e
+
     def peer(self, uid: int, pid: int) -> Caller:
         """Whoever connected to the socket, by its SO_PEERCRED."""
         apart = separation.of_peer(uid, pid)
         if apart.uid == os.geteuid():
             return Caller(uid, None, frozenset(caller_file.RIGHTS), None, via="socket")
-        for one in self.listed():
+        for one in self._sound():
             if apart.uid is not None and apart.uid in one.uids:
                 return Caller(apart.uid, one.name, one.may, one.audiences, apart.kind, "socket")
         return Caller(apart.uid, None, frozenset(), (), apart.kind, "socket")
@@ -95,7 +109,7 @@ class Callers:
         """Whose secret this is."""
         digest = sha256(secret).hexdigest()
         found = None
-        for one in self.listed():
+        for one in self._sound():
             if one.secret is not None and hmac.compare_digest(one.secret, digest):
                 found = Caller(None, one.name, one.may, one.audiences)
         return found

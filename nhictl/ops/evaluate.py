@@ -2,7 +2,8 @@
 
 Where a token is shown, the evaluation is of that token: all 20 steps, uses and limits taken, an approval asked for, recorded
 as `token.used` or `token.denied`, as `token verify --consume` does. Where only an agent is named, it is of the policy alone,
-whose limits count it, and recorded as `policy.evaluated`; that takes the right to ask about any agent.
+whose limits count it, and recorded as `policy.evaluated`; that takes the right to ask about any agent. Of callers that nobody
+listed, what no key of ours signed is denied and leaves no record: anybody could fill the log with it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from nhictl.ops.act import Act
 from nhictl.ops.callers import Caller
 from nhictl.ops.reading import check_audience
 from nhictl.ops.token_facts import Question
-from nhictl.ops.verify_token import check_call, taking
+from nhictl.ops.verify_token import SIGNED, check_call, taking
 from nhictl.store import agents as agent_table
 
 if TYPE_CHECKING:
@@ -121,15 +122,18 @@ def _evaluate(act: Act, policy: Policy | None, caller: Caller, item: Any, shown:
     check_call(question)
     if shown is None:
         return authzen.answer(_by_agent(act, policy, caller, asked.subject, question))
-    return _of_token(taking(act, question, caller.apart, asked.subject, _ext(caller)))
+    verdict = taking(act, question, caller.apart, asked.subject, _ext(caller), unproven=caller.is_known)
+    return _of_token(verdict, recorded=caller.is_known or verdict.step > SIGNED)
 
 
-def _of_token(verdict: Verdict) -> dict[str, Any]:
+def _of_token(verdict: Verdict, *, recorded: bool) -> dict[str, Any]:
     said = verdict.decision or {}
     told: dict[str, Any] = {"reason": "permitted" if verdict.valid else verdict.reason, "step": verdict.step}
     told |= {name: said[name] for name in ("rules", "obligations", "policy", "access_request") if name in said}
     if verdict.message:
         told["message"] = verdict.message
+    if not recorded:
+        told["recorded"] = False
     return {"decision": verdict.valid, "context": told}
 
 

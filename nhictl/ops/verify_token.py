@@ -7,7 +7,7 @@ and records its answer whatever it is. Every check begun after a revocation's co
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from nhictl.core.ledger import content
 from nhictl.core.policy.compiled import Policy
@@ -24,6 +24,8 @@ from nhictl.store import agents as agent_table
 from nhictl.store import log
 
 LATEST = agent_table.LATEST
+SIGNED: Final = 10
+"""The step at which a token is shown to be signed by a key of ours."""
 
 
 def verify(house: House, asked: Question) -> Verdict:
@@ -64,12 +66,14 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
 
 
 def taking(
-    act: Act, asked: Question, apart: str, holder: str | None = None, more: dict[str, Any] | None = None
+    act: Act, asked: Question, apart: str, holder: str | None = None, more: dict[str, Any] | None = None, *,
+    unproven: bool = True,
 ) -> Verdict:  # fmt: skip
     """Judge inside an act; count, ask for an approval, bury a lost lease, and record the answer, whatever it is.
 
     `holder` names the agent that has to hold the token, by name, SPIFFE ID or alias; another one's is `subject_mismatch`.
-    `more` goes into the record, under `ext`.
+    `more` goes into the record, under `ext`. Without `unproven` there is no record of what none of our keys signed: for
+    places where anybody can send that.
     """
     verdict, seen = judge(act.house, asked, act.now_us, consume=True)
     if verdict.valid and holder is not None and not _held_by(act.house, seen, holder):
@@ -84,7 +88,8 @@ def taking(
         from nhictl.ops import leases
 
         leases.bury(act, seen.task.id)
-    record_check.record(act, asked, verdict, seen, apart, more=more)
+    if unproven or verdict.step > SIGNED:
+        record_check.record(act, asked, verdict, seen, apart, more=more)
     return verdict
 
 

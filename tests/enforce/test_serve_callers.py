@@ -90,9 +90,15 @@ def test_a_secret_is_a_callers_until_the_file_says_otherwise(authority: Authorit
     (authority.house.home / callers.FILE).unlink()
     assert tcp.evaluate(read(), headers=bearer(SECRET)).status == 401
     write(authority, b"nhictl_serve: 2\n")
-    assert tcp.evaluate(read(), headers=bearer(SECRET)).status == 400  # broken: nobody is let in
+    broken = tcp.evaluate(read(), headers=bearer(SECRET))  # nobody is let in, and whose fault it is is told to us alone
+    assert (broken.status, broken.json["error"]) == (
+        503,
+        {"code": "callers_invalid", "message": "cannot be answered now"},
+    )
     write(authority, listed(), 0o644)
-    assert tcp.evaluate(read(), headers=bearer(SECRET)).status == 503
+    assert tcp.evaluate(read(), headers=bearer(SECRET)).json["error"]["code"] == "loose_permissions"
+    assert [note.partition(":")[0] for note in tcp.notes] == ["callers_invalid", "loose_permissions"]
+    tcp.notes.clear()
     write(authority, listed())
     assert tcp.evaluate(read(), headers=bearer(SECRET)).json["decision"]
 
@@ -108,8 +114,12 @@ def test_a_task_token_asks_about_its_own_calls_alone(authority: Authority, tcp: 
     revoke(authority.house, Selector(jti=token.jti), None)
     gone = tcp.evaluate(read(), headers=bearer(token.token)).json
     assert (gone["decision"], gone["context"]["reason"]) == (False, "token_revoked")
-    forged = token.token[:-4] + "AAAA"
-    assert tcp.evaluate(read(), headers=bearer(forged)).json["context"]["reason"] == "signature_invalid"
+    before = len(records(authority.house))
+    forged = tcp.evaluate(read(), headers=bearer(token.token[:-4] + "AAAA")).json["context"]
+    assert (forged["reason"], forged["recorded"]) == ("signature_invalid", False)  # anybody could fill the log with it
+    assert len(records(authority.house)) == before
+    shown = tcp.evaluate(read(token=token.token[:-4] + "AAAA"), headers=bearer(SECRET)).json["context"]
+    assert ("recorded" in shown, len(records(authority.house))) == (False, before + 1)
 
 
 def test_a_caller_is_to_tokens_who_the_file_says(authority: Authority, tcp: Served) -> None:

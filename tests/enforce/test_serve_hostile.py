@@ -153,6 +153,9 @@ def test_what_cannot_be_recorded_is_not_decided(
             place.rename(authority.house.database)
         assert made.evaluate(json.loads(BODY)).json["decision"]
         assert made.ask("GET", "/health/ready").status == 200
+        codes = [note.partition(":")[0] for note in made.notes]
+        assert codes == ["lock_timeout", "store_replaced", "home_incomplete"]  # the last one had no connection yet
+        made.notes.clear()
     finally:
         lock.release()
         made.stop()

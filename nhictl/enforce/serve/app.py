@@ -84,6 +84,8 @@ async def _made(note: Note, endpoint: Endpoint, request: Request) -> Response:
     except http.HttpError as e:
         return http.failure(e.status, e.code, e.message, headers=e.headers)
     except NhictlError as e:
+        if http.status_of(e) >= 500:
+            note(f"{e.code}: {e.message}")
         return http.failed(e)
     except http.Dropped:
         return Response(status_code=400)  # nobody is there to read it

@@ -45,9 +45,14 @@ def failure(
     return answer({"schema": "nhictl.error/v1", "error": said}, status, headers)
 
 
+def status_of(error: NhictlError) -> int:
+    """The HTTP status that says what an exit status of ours says."""
+    return 503 if error.code in _BUSY else _STATUS.get(error.exit, 500)
+
+
 def failed(error: NhictlError) -> Response:
     """An error of ours. Of what is wrong in our own house nothing is told but that it is, by its code."""
-    status = 503 if error.code in _BUSY else _STATUS.get(error.exit, 500)
+    status = status_of(error)
     if status >= 500:
         retry = {"retry-after": "1"} if status == 503 else None
         return failure(
@@ -134,7 +139,7 @@ def who(service: Service, request: Request) -> tuple[Caller, Shown | None]:
     found = service.callers.by_secret(secret)
     if found is None:
         raise unauthorized()
-    return found, None
+    return found._replace(uid=caller.uid, apart=caller.apart, via=caller.via), None
 
 
 def unauthorized() -> HttpError:

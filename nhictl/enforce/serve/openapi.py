@@ -9,6 +9,7 @@ from nhictl import __version__
 
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
+_TOOL: Final = {**_TEXT, "description": "the tool", "pattern": "^[ -~]{1,256}$"}
 
 
 def _closed(required: list[str], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,9 +31,7 @@ _EVALUATION: Final = _closed(
                 },
             },
         ),
-        "action": _closed(
-            ["name"], {"name": {**_TEXT, "description": "the tool", "pattern": "^[ -~]{1,256}$"}, "properties": _OBJECT}
-        ),
+        "action": _closed(["name"], {"name": _TOOL, "properties": _OBJECT}),
         "resource": _closed(["type", "id"], {"type": _TEXT, "id": _TEXT, "properties": _OBJECT}),
         "context": _OBJECT,
     },

@@ -96,13 +96,20 @@ class Workers:
         try:
             while (job := self._jobs.get()) is not None:
                 batch = self._batch(job) if job.act is not None else [job]
-                acts = [one.act for one in batch if one.act is not None]
-                if acts:
-                    self._finish(house, batch, together(house, acts))
-                if batch[-1].work is not None:
-                    self._finish(house, batch[-1:], [_done(house, batch[-1])])
+                try:
+                    self._carry_out(house, batch)
+                except Exception as e:  # noqa: BLE001  # no thread ends of what one request meets
+                    for one in batch:
+                        one.done(None, e)
         finally:
             house.close()
+
+    def _carry_out(self, house: House, batch: list[_Job]) -> None:
+        acts = [one.act for one in batch if one.act is not None]
+        if acts:
+            self._finish(house, batch, together(house, acts))
+        if batch[-1].work is not None:
+            self._finish(house, batch[-1:], [_done(house, batch[-1])])
 
     def _batch(self, first: _Job) -> list[_Job]:
         """What waits behind an act, as far as it goes together with it; a job of another kind may be its last."""
