@@ -41,6 +41,11 @@ class Shown(NamedTuple):
     audience: str
     proof: tuple[bytes, str, str] | None = None
 
+    @property
+    def kind(self) -> str:
+        """The profile it says it is of."""
+        return compact.kind_of(self.token)
+
 
 class Wanted(NamedTuple):
     """A request that was read: its evaluations in order, the semantic of several, and whether it was a single one."""
@@ -117,7 +122,7 @@ def _evaluate(act: Act, policy: Policy | None, caller: Caller, item: Any, shown:
     args, resource = authzen.arguments(asked, tool), authzen.resource_id(asked, tool)
     question = Question(
         shown.token if shown else b"", shown.audience if shown else "", asked.action, args, resource, asked.context,
-        kind=compact.kind_of(shown.token) if shown else profile.AT_JWT, proof=shown.proof if shown else None,
+        kind=shown.kind if shown else profile.AT_JWT, proof=shown.proof if shown else None,
     )  # fmt: skip
     check_call(question)
     if shown is None:
