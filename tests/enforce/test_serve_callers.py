@@ -19,6 +19,7 @@ from nhictl.ops import callers, introspect, separation
 from nhictl.ops.callers import Callers
 from nhictl.ops.revoke_token import Selector, revoke
 from tests.enforce.served import Served, evaluation
+from tests.harness import ROOT
 from tests.ops.token_home import AUDIENCE, Authority, add_token, records
 
 SECRET = "s" * 43
@@ -205,3 +206,11 @@ def test_a_callers_file_that_is_none_names_what_is_wrong(text: str, word: str) -
 
 def test_a_callers_file_that_is_one() -> None:
     assert [one.name for one in caller_file.parse("serve.yaml", listed())] == ["gateway"]
+
+
+def test_the_sample_is_one() -> None:
+    sample = caller_file.parse("serve.yaml", (ROOT / "samples" / "serve.yaml").read_bytes())
+    assert [(one.name, sorted(one.may)) for one in sample] == [
+        ("gateway", ["evaluate", "introspect"]),
+        ("prometheus", ["metrics"]),
+    ]

@@ -17,8 +17,10 @@ from nhictl.ops.publish_trust import publish
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.tokens import show
 from nhictl.ops.verify_token import verify
-from tests.enforce.served import Answered, Served
+from tests.enforce.served import Answered, Served, evaluation
+from tests.ops import delegation_home
 from tests.ops.ci_issuer import TARGET
+from tests.ops.delegation_home import Chain
 from tests.ops.exchange_house import Exchange, fresh
 from tests.ops.token_home import ISSUER, Authority, add_token, question, records
 
@@ -120,6 +122,78 @@ def test_a_token_that_nobody_waits_for_is_revoked(exchange: Exchange, served: Se
         time.sleep(0.02)
     assert [r["type"] for r in made] == ["task.opened", "token.issued", "token.exchanged", "token.revoked"]
     assert show(exchange.house, made[1]["jti"])["state"] == "revoked"
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    return Chain(tmp_path_factory.mktemp("chain"))
+
+
+@pytest.fixture(scope="module")
+def delegating(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    made = Served(
+        chain.house, tmp_path_factory.mktemp("s") / "s", tcp=True, base="http://pdp", audience=delegation_home.AUDIENCE
+    )
+    yield made
+    made.stop()
+
+
+def hand_on(served: Served, token: str, proof: bytes | None = None, **changes: str | None) -> Answered:
+    given: Any = {
+        "grant_type": oauth.GRANT, "subject_token": token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token", "to": "one",
+        "scope": "a.read?args.n<=5&args.n>=0",
+    } | changes  # fmt: skip
+    headers = {"dpop": proof.decode()} if proof is not None else None
+    return served.form("/token", headers, **{name: value for name, value in given.items() if value is not None})
+
+
+def test_a_task_token_is_handed_on_narrower_bound_and_with_its_chain(chain: Chain, delegating: Served) -> None:
+    root = chain.root()
+    first = hand_on(delegating, root.token, ttl="2m")
+    assert first.status == 200, first.json
+    made = first.json
+    assert (made["token_type"], made["expires_in"], made["act"], made["task"]) == ("DPoP", 120, ["one"], root.task)
+    assert chain.verify(made["access_token"], args={"n": 5}).valid
+    assert chain.verify(made["access_token"], args={"n": 6}).reason == "authz_insufficient"
+    unproven = hand_on(delegating, made["access_token"], to="two").json
+    assert (unproven["error"], unproven["reason"]) == ("invalid_grant", "pop_required")
+    second = hand_on(delegating, made["access_token"], chain.delegating(made["access_token"], "one"), to="two")
+    assert second.json["act"] == ["two", "one"]
+    held = {"authorization": f"DPoP {second.json['access_token']}"}
+    body = evaluation("two", "a.read", {"n": 1})
+    bare = delegating.evaluate(body, headers=held).json
+    assert (bare["decision"], bare["context"]["reason"]) == (False, "pop_required")
+    shown = chain.proof(second.json["access_token"], "two", htm="POST", htu="http://pdp/access/v1/evaluation").decode()
+    assert delegating.evaluate(body, headers=held | {"dpop": shown}).json["decision"]
+    again = delegating.evaluate(body, headers=held | {"dpop": shown}).json
+    assert (again["decision"], again["context"]["reason"]) == (False, "dpop_replay")
+    revoke(chain.house, Selector(jti=root.jti), None)
+    gone = chain.proof(second.json["access_token"], "two", htm="POST", htu="http://pdp/access/v1/evaluation").decode()
+    assert not delegating.evaluate(body, headers=held | {"dpop": gone}).json["decision"]
+
+
+HANDED: list[tuple[dict[str, Any], str, str]] = [
+    ({"to": None}, "invalid_request", ""),
+    ({"scope": None}, "invalid_request", ""),
+    ({"to": "nobody"}, "invalid_request", "agent_unknown"),
+    ({"to": "six"}, "invalid_grant", ""),
+    ({"scope": "a.read"}, "invalid_scope", "scope_widened"),
+    ({"audience": "urn:else"}, "invalid_target", "audience_widened"),
+    ({"subject_token": "a.b.c"}, "invalid_grant", "token_bad_base64"),
+    ({"instance": "two words"}, "invalid_request", ""),
+]
+
+
+@pytest.mark.parametrize(("changes", "error", "reason"), HANDED, ids=range(len(HANDED)))
+def test_what_may_not_be_handed_on_is_refused(
+    chain: Chain, delegating: Served, changes: dict[str, Any], error: str, reason: str
+) -> None:
+    before = [r["type"] for r in records(chain.house)].count("token.delegated")
+    found = hand_on(delegating, chain.root().token, **changes)
+    assert (found.status, found.json["error"]) == (400, error), found.json
+    assert not reason or found.json["reason"] == reason, found.json
+    assert [r["type"] for r in records(chain.house)].count("token.delegated") == before
 
 
 def test_what_is_advertised_is_served_and_nothing_else(tmp_path_factory: pytest.TempPathFactory) -> None:

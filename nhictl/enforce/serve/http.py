@@ -16,7 +16,7 @@ from nhictl.ops.evaluate import Shown
 
 BODY_LIMIT: Final = 1 << 20
 _STATUS: Final = {1: 403, 2: 400, 3: 503, 4: 404, 5: 409, 6: 503, 7: 503}
-_BUSY: Final = ("lock_timeout", "custody_changed")
+BUSY: Final = ("lock_timeout", "custody_changed")
 NO_STORE: Final = {"cache-control": "no-store"}
 
 
@@ -47,7 +47,7 @@ def failure(
 
 def status_of(error: NhictlError) -> int:
     """The HTTP status that says what an exit status of ours says."""
-    return 503 if error.code in _BUSY else _STATUS.get(error.exit, 500)
+    return 503 if error.code in BUSY else _STATUS.get(error.exit, 500)
 
 
 def failed(error: NhictlError) -> Response:
@@ -130,16 +130,22 @@ def who(service: Service, request: Request) -> tuple[Caller, Shown | None]:
     if scheme.lower() not in ("bearer", "dpop") or not secret:
         raise unauthorized()
     if secret.count(b".") == 2 and service.place.audience is not None:
-        proofs = request.headers.getlist("dpop")
-        if len(proofs) > 1:
-            raise unauthorized()
+        shown = proof_of(request)
         address = (service.place.base or service.place.audience) + request.url.path
-        proof = (proofs[0].encode("latin-1"), request.method, address) if proofs else None
+        proof = (shown, request.method, address) if shown is not None else None
         return caller, Shown(secret, service.place.audience, proof)
     found = service.callers.by_secret(secret)
     if found is None:
         raise unauthorized()
     return found._replace(uid=caller.uid, apart=caller.apart, via=caller.via), None
+
+
+def proof_of(request: Request) -> bytes | None:
+    """The DPoP proof that came along, if one did; HttpError 401 for more than one (RFC 9449 §4.3)."""
+    found = request.headers.getlist("dpop")
+    if len(found) > 1:
+        raise unauthorized()
+    return found[0].encode("latin-1") if found else None
 
 
 def unauthorized() -> HttpError:

@@ -80,10 +80,10 @@ def _read(summary: str, kind: str = _JSON) -> dict[str, Any]:
 
 
 _TOKEN_FORM: Final = _closed(
-    ["grant_type", "subject_token", "subject_token_type", "audience", "intent"],
+    ["grant_type", "subject_token", "subject_token_type"],
     dict.fromkeys(
         ("grant_type", "subject_token", "subject_token_type", "requested_token_type", "audience", "scope", "intent",
-         "purpose", "trust", "ttl", "deadline"), _TEXT,
+         "purpose", "trust", "ttl", "deadline", "to", "instance"), _TEXT,
     ),
 )  # fmt: skip
 
