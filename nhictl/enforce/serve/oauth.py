@@ -1,10 +1,10 @@
 """`POST /token` (RFC 8693): a CI job's own token for a task and its token, or a task token for a narrower one of another agent.
 
 The proof is the token that is shown; nobody else is asked. Beyond the standard's parameters, for a job: `intent` (required),
-`purpose`, `trust` where several trust the token's issuer, `ttl`, `deadline`; for a delegation: `to`, the agent (required), `ttl`,
-`instance`. `scope` holds boxes, as `--allow` takes them, separated by spaces. A delegated token is bound to the key that its
-agent is registered with, so that agent shows itself when it uses it, and no `actor_token` is taken. A token that its client
-did not wait for is revoked.
+`purpose`, `trust` where several trust the token's issuer, `ttl`, `deadline`; for a delegation: `to` (the agent, required),
+`ttl`, `instance`. `scope` holds boxes, as `--allow` takes them, separated by spaces. A delegated token is bound to the key
+that its agent is registered with, so that agent shows itself when it uses it, and no `actor_token` is taken. A token that
+its client did not wait for is revoked.
 """
 
 from __future__ import annotations
