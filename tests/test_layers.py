@@ -36,9 +36,9 @@ CORNERS = {
         "core/identity/csr.py",
         "core/identity/x509_svid.py",
         "core/ledger/checkpoint.py",
+        "core/ledger/cosignature.py",
         "store/keys.py",
-        "ops/turn.py",  # loads the log key before the lock
-        "ops/init.py",
+        "ops/turn.py",  # makes the log key, and loads it before the lock
         "core/identity/own_key.py",
         "core/identity/approver_key.py",
     ),

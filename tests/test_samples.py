@@ -57,6 +57,8 @@ def test_readme_files_only_story_needs_no_home(tmp_path: Path) -> None:
     done = shell(blocks()[3], home, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "would allow: permitted by AP-002" in done.stdout
+    assert "6 calls: 5 unchanged, 1 revoked" in done.stdout
+    assert "revoked: pay.send #2 of invoice-bot in invoice-bot-attacked" in done.stdout
     assert "VERIFIED: " in done.stdout
     assert not home.exists()
 

@@ -59,16 +59,16 @@ def _one(
         if "id" in value:
             ident = {"id": value.pop("id")}
         return {"schema": schema} | ident | ask(value)
-    except InputError as e:
-        column = e.details.get("column")
-        placed = InputError(e.bare_message, file=name, line=number, column=column, code=e.code, hint=e.hint)
-        return _error(placed, ident)
     except NhictlError as e:
         if e.exit not in (2, 3, 4):
             raise
-        return _error(e, ident)
+        return error_line(e, ident, name, number)
 
 
-def _error(error: NhictlError, ident: dict[str, Any]) -> dict[str, Any]:
+def error_line(error: NhictlError, ident: dict[str, Any], file: str, line: int) -> dict[str, Any]:
+    """The answer to a line that cannot be answered; what was wrong with the input is placed in its file."""
+    if isinstance(error, InputError):
+        column = error.details.get("column")
+        error = InputError(error.bare_message, file=file, line=line, column=column, code=error.code, hint=error.hint)
     body = {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}
     return {"schema": ERROR, **ident, "error": body}

@@ -81,9 +81,32 @@ def load_verb(name: str, verb: Verb) -> Any:
     app.command(name, help=text, context_settings={**SETTINGS, **getattr(module, "SETTINGS", {})})(module.command)
     command = typer.main.get_command(app)
     command.params.extend(global_options())
+    if module.__dict__.get("SPREAD"):
+        _spread(command)
     if not module.__dict__.get("FORMATS"):
         command.callback = _common_formats(command.callback)
     return command
+
+
+def _spread(command: Any) -> None:
+    """`--log a b c`, as a shell makes it of `--log *.json`: what follows a repeatable option belongs to it, up to the next."""
+    parse = command.parse_args
+    repeatable = {name for parameter in command.params if parameter.multiple for name in parameter.opts}
+
+    def spread(ctx: Any, args: list[str]) -> Any:
+        made: list[str] = []
+        current, taken = None, True
+        for word in args:
+            if word.startswith("-") and word != "-":
+                current, taken = word if word in repeatable else None, False
+            elif current is not None and taken:
+                made.append(current)
+            else:
+                taken = True
+            made.append(word)
+        return parse(ctx, made)
+
+    command.parse_args = spread
 
 
 def _common_formats(call: Any) -> Any:

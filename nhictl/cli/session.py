@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_PASSPHRASE_LINE = 1026
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
-DOCUMENTS = ("junit",)
+DOCUMENTS = ("junit", "sarif")
 """Formats that only the verbs have which name them in `FORMATS`."""
 
 

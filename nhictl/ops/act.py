@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from nhictl.core import times
-from nhictl.core.ledger import checkpoint, content, record
+from nhictl.core.ledger import checkpoint, record
 from nhictl.core.ledger.merkle import CompactRange, leaf_hash
 from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeError
+from nhictl.ops import sealing
 from nhictl.ops.high_water import Mark
 from nhictl.ops.house import House
 from nhictl.ops.turn import LogKey, in_turn
@@ -23,8 +24,7 @@ from nhictl.store import ballast, log, sqlite
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
 _VERIFY: Final = "look at it with: nhictl audit verify"
-AUTHORITY: Final = 0
-"""The content key of what belongs to no task."""
+AUTHORITY: Final = sealing.AUTHORITY
 
 T = TypeVar("T")
 
@@ -38,10 +38,8 @@ class Head(NamedTuple):
 
     def to_json(self, *, seq: bool = True) -> dict[str, Any]:
         """`{"chain","seq","size","root"}`, root in base64; a token leaves `seq` out."""
-        root = base64.b64encode(self.root).decode()
-        if seq:
-            return {"chain": self.chain, "seq": self.size - 1, "size": self.size, "root": root}
-        return {"chain": self.chain, "size": self.size, "root": root}
+        said = {"size": self.size, "root": base64.b64encode(self.root).decode()}
+        return {"chain": self.chain, "seq": self.size - 1, **said} if seq else {"chain": self.chain, **said}
 
 
 def _tree_of(head: log.HeadRow) -> CompactRange:
@@ -76,7 +74,10 @@ class Act:
         self.ts = max(now_us, before.ts)
         self.chain = house.meta["chain"] if before.size else ""  # of the genesis: known once it is written
         self.actor = house.actor()
-        self._content_keys: dict[int, bytes] = {}
+        self.masked = 0
+        """How many secrets were masked in what was sealed so far."""
+        self._content = sealing.Content(house, self.chain)
+        self.next_key: LogKey | None = None  # whoever rotates the log key: this one signs the act's checkpoint already
 
     @property
     def seq(self) -> int:
@@ -89,63 +90,41 @@ class Act:
 
     def record(
         self, kind: str, *, outcome: str = "ok", task_row: int | None = None, sealed: dict[str, Any] | None = None,
-        **fields: Any,
+        hide: Iterable[str] = (), sealed_under: int | None = None, **fields: Any,
     ) -> int:  # fmt: skip
         """Append one record and return its number.
 
-        `task_row` indexes it under a task and chooses the content key; `sealed` is content by label, of which the line
-        gets commitments only.
+        `task_row` indexes it under a task and chooses the content key, unless `sealed_under` does; `sealed` is content by
+        label, of which the line gets commitments only. Secrets in it are masked first, and of `args` what the dotted
+        paths in `hide` name. Of a task whose content was erased nothing is sealed any more.
         """
         seq = self.seq
         fields["type"], fields["outcome"] = kind, outcome
         fields["ts"], fields["actor"] = times.rfc3339(self.now_us), self.actor
         if sealed:
-            fields["c"] = {label: self._seal(seq, label, what, task_row or AUTHORITY) for label, what in sealed.items()}
+            task = (task_row or AUTHORITY) if sealed_under is None else sealed_under
+            fields["c"], more = self._content.seal(seq, sealed, task, hide)
+            fields["ext"] = {**(fields.get("ext") or {}), **more} or None
+            self.masked += more.get("masked", 0)
         try:
             line = record.encode(fields, self.prev)
         except record.RecordError as e:
             raise NhictlError(f"a record could not be written: {e}") from e
         log.append(self.db, seq, self.ts, task_row, line)
         if not self.chain:
-            self.chain = checkpoint.chain_id(line)
+            self.chain = self._content.chain = checkpoint.chain_id(line)
         leaf = leaf_hash(line)
         self.prev = leaf.hex()
         self.tree.append(leaf)
         return seq
 
-    def _seal(self, seq: int, label: str, what: Any, task: int) -> str:
-        key = self._content_key(task)
-        plain = content.canonical(what)
-        from nhictl.store.keys import Sealer
-
-        box = Sealer(key).seal(plain, content_place(self.chain, seq, label), self.house.random(12))
-        log.put_content(self.db, seq, label, task, box)
-        return content.commitment(key, label, plain)
-
-    def _content_key(self, task: int) -> bytes:
-        if task not in self._content_keys:
-            sealed = log.content_key(self.db, task)
-            place = f"content key:{task}"
-            if sealed is None:
-                key = self.house.random(32)
-                log.put_content_key(self.db, task, self.house.sealer.seal(key, place, self.house.random(12)))
-            else:
-                key = self.house.sealer.open(sealed, place)
-            self._content_keys[task] = key
-        return self._content_keys[task]
-
     def finish(self, key: LogKey) -> Head:
         """Sign the checkpoint over everything appended, move the head and return it."""
-        after = self.head()
+        after, key = self.head(), self.next_key or key
         self.note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
         log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), self.note)
         self.mark.keep(self.db)
         return after
-
-
-def content_place(chain: str, seq: int, label: str) -> str:
-    """The associated data that ties a sealed piece to its record: chain ‖ seq ‖ label."""
-    return f"content:{chain}:{seq}:{label}"
 
 
 def transact(
@@ -173,6 +152,7 @@ def transact(
 
         done = with_room(house, once)
     ballast.keep(house.database)
+    sealing.go_on_erasing(house)
     return done
 
 

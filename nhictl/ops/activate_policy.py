@@ -4,29 +4,81 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nhictl.core import times
 from nhictl.core.policy.document import parse_policy
-from nhictl.errors import NotFoundError
+from nhictl.errors import ConflictError, NotFoundError
 from nhictl.ops import agents, policies
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.store import log, sqlite, work
 
+if TYPE_CHECKING:
+    from nhictl.core.policy.compiled import Policy
+
+
+class Change:
+    """What putting a policy in force would change: `diff` as JSON, None where no policy was in force before."""
+
+    __slots__ = ("_before", "_sources", "diff", "policy")
+
+    def __init__(self, house: House, files: Sequence[tuple[str, bytes]]) -> None:
+        """Read and compare; InputError (2) with its place if a file is malformed.
+
+        Any agent may exist, not only those registered now: access that is gained by an agent to come is gained.
+        """
+        self.policy = parse_policy(files)
+        self._sources = files
+        before = policies.active(house)
+        self._before = before.digest if before is not None else None
+        self.diff: dict[str, Any] | None = None
+        if before is not None:
+            from nhictl.core.policy.analysis.compare import compare
+            from nhictl.ops.compare_policies import to_json
+
+            self.diff = to_json(before, self.policy, compare(before, self.policy, None, house.clock()))
+
+    @property
+    def gains(self) -> bool:
+        """Whether access is gained, or cannot be said not to be."""
+        return self.diff is not None and bool(self.diff["gained"] or self.diff["undecided"])
+
+    def carry_out(self, house: House, *, accept_gained: bool = False) -> tuple[dict[str, Any], Head]:
+        """Put it in force; ConflictError (5) where access is gained that nobody accepted, or where another policy was put
+        in force since the comparison.
+        """
+        if self.gains and not accept_gained:
+            raise ConflictError(
+                "access is gained, or may be", code="access_gained", hint="if that is meant: --accept-gained"
+            )
+        return _activate(house, self.policy, self._sources, self._before, self)
+
 
 def activate(house: House, files: Sequence[tuple[str, bytes]]) -> tuple[dict[str, Any], Head]:
-    """Put the union of `files` in force; InputError (2) with its place if one is malformed, and then nothing changed."""
-    policy = parse_policy(files)
+    """Put the union of `files` in force, whatever it allows; InputError (2) if one is malformed, and nothing changed."""
+    return Change(house, files).carry_out(house, accept_gained=True)
+
+
+def _activate(
+    house: House, policy: Policy, files: Sequence[tuple[str, bytes]], compared: str | None, change: Change
+) -> tuple[dict[str, Any], Head]:
     compiled = policy.to_json()
     sources = json.dumps([[name, data.decode()] for name, data in files], ensure_ascii=False).encode()
 
     def decide(act: Act) -> dict[str, Any]:
         before = policies.active_digest(act.house)
+        if before != compared:
+            raise ConflictError(
+                "another policy was put in force meanwhile", code="policy_changed", hint="look at the difference again"
+            )
         dec = {"effect": "allow", "reason": "activated", "pdig": policy.digest}
         ext: dict[str, Any] = {"rules": len(policy.rule_ids)}
         if before:
             ext["replaces"] = before
+        if change.diff is not None and change.gains:
+            ext["gained"] = len(change.diff["gained"])
+            ext["undecided"] = len(change.diff["undecided"])
         seq = act.record("policy.activated", dec=dec, ext=ext)
         work.add_policy(act.db, policy.digest, compiled, sources)
         work.activate_policy(act.db, seq, policy.digest)
@@ -46,9 +98,9 @@ def show(house: House, at_us: int | None = None) -> dict[str, Any]:
         row = work.active_policy(house.db, agents.below_of(house, at_us))
         if row is None:
             raise NotFoundError("no policy is in force", code="no_policy", hint="nhictl policy activate FILE")
-        line = log.line(house.db, row[0])
+        began = log.time(house.db, row[0])
     policy = policies.active(house, row[0] + 1)
-    since = json.loads(line)["ts"] if line else times.rfc3339(0)
+    since = times.rfc3339(began or 0)
     return {
         "id": ", ".join(policy.form["ids"]) if policy else None,
         "digest": row[1],

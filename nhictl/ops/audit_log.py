@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,15 +14,14 @@ from nhictl.core.ledger import checkpoint
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.record import GENESIS_PREV
 from nhictl.core.token import b64
-from nhictl.errors import InputError, NhictlError, NotFoundError, UnavailableError
-from nhictl.ops import high_water
+from nhictl.errors import InputError, NhictlError, NotFoundError, UnavailableError, UndecidableError
+from nhictl.ops import high_water, log_file, segment_files
 from nhictl.ops.act import Head
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import log, sqlite
 
-CHECKPOINTS = "nhictl.checkpoints/v1"
-_BLOCK = 1 << 20
+_BATCH = 1 << 20
 
 
 def public_keys(house: House) -> list[bytes]:
@@ -41,11 +41,13 @@ def newest(house: House) -> tuple[str, Head]:
 
 
 def verify_home(
-    house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[bytes] | None = None
+    house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[bytes] | None = None, parts: Sequence[Path] = ()
 ) -> ledger.Integrity:
     """Verify the database's own log, in one snapshot, against its keys and the anchors given.
 
-    The home's high-water mark is one more thing to hold it against, but no witness: it proves nothing to others.
+    The home's high-water mark is one more thing to hold it against, but no witness: it proves nothing to others. Of
+    segments that were moved out the leaf hashes are here: enough for chain, tree and anchors. With the files of them as
+    `parts` every line is read.
     """
     db = house.db
     mark = _mark(house)
@@ -55,7 +57,9 @@ def verify_home(
             head = log.head(db)
             note = log.newest_note(db)
             marks = {a.size for a in (*anchors, *mark)} | ({head.size} if head else set())
-            done = ledger.scan(_contiguous(log.lines(db)), marks)
+            out = segment_files.moved_out(house)
+            rows = segment_files.Rows(house, out, parts)
+            done = ledger.scan(contiguous(rows, out.size), marks)
             notes = [note] if note else []
             pinned = keys if keys is not None else public_keys(house)
             kept = ledger.Head(head.size, head.prev, head.subtrees) if head else ledger.Head(0, GENESIS_PREV, b"")
@@ -67,9 +71,11 @@ def verify_home(
             found = judged()
             if found.exit == 0 and mark and (put_back := judged(mark)).exit:
                 return put_back
+            if found.exit == 0 and rows.unread:
+                return found._replace(unproven=(*found.unproven, out.unread()))
             if found.exit == 1 and found.first_bad_seq is not None:
                 every = dict(log.notes(db))  # only now: where does it go wrong?
-                done = ledger.scan(_contiguous(log.lines(db)), [*every, *marks])
+                done = ledger.scan(contiguous(segment_files.Rows(house, out, parts), out.size), [*every, *marks])
                 notes = [every[size] for size in sorted(every)]
                 found = judged()
             return found
@@ -88,68 +94,84 @@ def _mark(house: House) -> list[ledger.Anchor]:
     return []
 
 
-def _contiguous(rows: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
-    """Lines in order; a gap in the numbers becomes a line that links to nothing."""
-    for expected, (seq, line) in enumerate(rows):
-        yield line if seq == expected else b""
+def contiguous(rows: Iterable[tuple[int, bytes]], out: int = 0) -> Iterator[list[bytes] | ledger.Leaves]:
+    """Lines in order, in batches of about a megabyte; a gap in the numbers becomes a line that links to nothing.
 
-
-def read_lines(file: BinaryIO, notes: list[dict[str, Any]]) -> Iterator[bytes]:
-    """The record lines of an exported log; its last line, the checkpoints, goes to `notes` instead.
-
-    A torn end, or a line over a megabyte, is handed on as it is and links to nothing; memory stays bounded.
+    Below `out` a leaf hash may stand in the place of a line, whose segment was moved out.
     """
-    held: bytes | None = None
-    rest = b""
-    while block := file.read(_BLOCK):
-        parts = (rest + block).split(b"\n")
-        rest = parts.pop()
-        if parts:
-            if held is not None:
-                yield held
-            held = parts.pop()  # it may be the last line, which is no record
-            yield from parts
-        if len(rest) > _BLOCK:  # no record of ours is that long: not a torn end, and never held whole
-            if held is not None:
-                yield held
-            yield rest[:1024]
-            return
-    if held is not None:
-        final = _checkpoints(held) if not rest else None
-        if final is None:
-            yield held
+    batch: list[bytes] = []
+    hashes: list[bytes] = []
+    room = _BATCH
+    for expected, (seq, line) in enumerate(rows):
+        if expected < out and seq == expected and log.is_stub(line):
+            if batch:
+                yield batch
+                batch = []
+            hashes.append(line[1:])
+            room -= 132
         else:
-            notes.append(final)
-    if rest:
-        notes.append({"torn": rest})
-
-
-def _checkpoints(line: bytes) -> dict[str, Any] | None:
-    if not line.startswith(b'{"schema":"' + CHECKPOINTS.encode()):
-        return None
-    try:
-        value = strict_json.loads(line)
-    except strict_json.StrictJSONError:
-        return None
-    good = isinstance(value, dict) and all(
-        isinstance(value.get(k), list) and all(isinstance(x, str) for x in value[k]) for k in ("keys", "notes")
-    )
-    return value if good else None
+            if hashes:
+                yield ledger.Leaves(b"".join(hashes))
+                hashes = []
+            batch.append(line if seq == expected else b"")
+            room -= len(line) + 100
+        if room < 0:
+            yield batch or ledger.Leaves(b"".join(hashes))
+            batch, hashes, room = [], [], _BATCH
+    yield batch or ledger.Leaves(b"".join(hashes))
 
 
 def verify_file(
     path: Path, house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[tuple[str | None, bytes]] | None
 ) -> ledger.Integrity:
-    """Verify an exported log. Keys are those given, else the home's if the home holds this very log, else unknown."""
+    """Verify an exported log (see `verify_stream`) or an evidence bundle."""
+    return verify_files([path], house, anchors, keys)
+
+
+def verify_files(
+    paths: Sequence[Path], house: House, anchors: Sequence[ledger.Anchor],
+    keys: Sequence[tuple[str | None, bytes]] | None,
+) -> ledger.Integrity:  # fmt: skip
+    """Verify an exported log that lies in one file, or in several that follow one another; or one evidence bundle.
+
+    UndecidableError (3) if the first is not the beginning: what was before it has to be there too.
+    """
+    if len(paths) == 1 and _is_archive(paths[0]):
+        from nhictl.ops import check_bundle
+
+        with paths[0].open("rb") as file:
+            return check_bundle.check(file, house, anchors, keys)
+    if begin := segment_files.begin_of(paths[0]):
+        raise UndecidableError(
+            f"`{paths[0]}` begins with record {begin} of its log", code="part_missing",
+            hint="give the files of the records before it too, in order",
+        )  # fmt: skip
+    try:
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("rb")) for path in paths]
+            whole: Any = log_file.Joined(files) if len(files) > 1 else files[0]
+            return verify_stream(whole, house, anchors, keys)
+    except OSError as e:
+        raise InputError(f"cannot read `{e.filename}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
+
+
+def _is_archive(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            last = _final_notes(file)
-            file.seek(0)
-            end: list[dict[str, Any]] = []
-            marks = {a.size for a in anchors} | _sizes(last)
-            done = ledger.scan(read_lines(file, end), marks)
+            return file.read(2) == b"PK"
     except OSError as e:
         raise InputError(f"cannot read `{path}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
+
+
+def verify_stream(
+    file: BinaryIO, house: House, anchors: Sequence[ledger.Anchor], keys: Sequence[tuple[str | None, bytes]] | None
+) -> ledger.Integrity:
+    """Verify an exported log, also from a pipe. Keys are those given, else the home's if it holds this very log.
+
+    Constant memory at any size. OSError if it cannot be read.
+    """
+    read = log_file.scanned(file, {a.size for a in anchors})
+    done = read.scan
     chain = checkpoint.chain_id(done.genesis) if done.genesis is not None else None
     pinned_chain, pinned = None, []
     if keys is not None:
@@ -157,29 +179,8 @@ def verify_file(
         pinned_chain = next((named for named, _ in keys if named is not None), None)
     elif house.exists() and house.meta["chain"] == chain:
         pinned = public_keys(house)
-    torn = bool(end and "torn" in end[-1])
-    complete = bool(end) and not torn
-    notes = last if complete or done.broken_at is not None else []
-    return ledger.judge(done, notes, pinned, anchors, pinned_chain=pinned_chain, complete=complete)
-
-
-def _final_notes(file: BinaryIO) -> list[str]:
-    """The notes on the last line, found from the end without reading the file."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _BLOCK))
-    tail = file.read(_BLOCK).rstrip(b"\n").rpartition(b"\n")[2]
-    final = _checkpoints(tail)
-    return list(final["notes"]) if final else []
-
-
-def _sizes(notes: Iterable[str]) -> set[int]:
-    found = set()
-    for note in notes:
-        try:
-            found.add(checkpoint.parse(note).size)
-        except checkpoint.NoteError:
-            continue
-    return found
+    notes = read.notes if read.complete or done.broken_at is not None else []
+    return ledger.judge(done, notes, pinned, anchors, pinned_chain=pinned_chain, complete=read.complete)
 
 
 def parse_anchor(data: bytes, source: str) -> ledger.Anchor:
@@ -217,18 +218,18 @@ def parse_keys(data: bytes, source: str) -> list[tuple[str | None, bytes]]:
     return found
 
 
-def export_native(house: House, out: BinaryIO) -> int:
-    """Write every stored line, byte for byte, then the line of keys and checkpoints; returns the number of records."""
+def export_native(house: House, out: BinaryIO) -> tuple[int, int]:
+    """Write every stored line, byte for byte, then the line of keys and checkpoints; the numbers it begins and ends with.
+
+    It begins with record 0, or where the segments that were moved out end.
+    """
     db = house.db
     with sqlite.guarded("read the log"):
         db.execute("BEGIN")
         try:
             head = log.head(db)
-            size = head.size if head else 0
-            out.writelines(line + b"\n" for _, line in log.lines(db, below=size))
-            keys = [checkpoint.verifier_key(house.meta["chain"], key) for key in public_keys(house)]
-            last = {"schema": CHECKPOINTS, "keys": keys, "notes": log.spread_notes(db, size)}
-            out.write(strict_json.dumps(last).encode() + b"\n")
+            size, start = head.size if head else 0, segment_files.moved_out(house).size
+            write_part(house, out, start, size)
             out.flush()
         except OSError as e:
             if isinstance(e, BrokenPipeError):
@@ -236,4 +237,14 @@ def export_native(house: House, out: BinaryIO) -> int:
             raise UnavailableError(f"cannot write the export: {(e.strerror or str(e)).lower()}") from e
         finally:
             db.execute("COMMIT")
-    return size
+    return start, size
+
+
+def write_part(house: House, out: BinaryIO, start: int, size: int) -> None:
+    """Write the lines of the records from `start` up to but without `size`, and the line that ends an export."""
+    db = house.db
+    out.writelines(line + b"\n" for seq, line in log.lines(db, below=size) if seq >= start)
+    keys = [checkpoint.verifier_key(house.meta["chain"], key) for key in public_keys(house)]
+    notes = [note for note in log.spread_notes(db, size) if checkpoint.parse(note).size > start]
+    last = {"schema": log_file.CHECKPOINTS, "keys": keys, "notes": notes} | ({"from": start} if start else {})
+    out.write(strict_json.dumps(last).encode() + b"\n")

@@ -49,8 +49,8 @@ def prepare(house: House, use: str = "token") -> Changed:
     """
     if use == "log":
         raise InputError(
-            "the log key cannot be changed in this version", code="log_key_fixed",
-            hint="it is named in the log's first record, and checkpoints of another key would not verify",
+            "the log's next key is not prepared: the one before it names it", code="log_key_fixed",
+            hint="nhictl key rotate --log",
         )  # fmt: skip
     if use not in MAKERS:
         raise InputError(f"no signing keys of use `{use}`", code="usage", hint=f"one of {', '.join(sorted(MAKERS))}")
@@ -170,8 +170,8 @@ def _allowed(house: House, kid: str, verb: str) -> table.KeyRow:
         row = keys.find(house, kid)
     if row.use not in MAKERS:
         raise ConflictError(
-            f"key `{kid}` is the log key, which cannot be changed in this version", code="log_key_fixed",
-            hint="it is named in the log's first record, and checkpoints of another key would not verify",
+            f"key `{kid}` is a key of the log, which has no such states", code="log_key_fixed",
+            hint="nhictl key rotate --log",
         )  # fmt: skip
     if row.state not in key_state.BECOMES[verb]:
         raise wrong_state("key", kid, row.state, key_state.hint(verb, row.state, kid))

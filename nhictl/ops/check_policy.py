@@ -119,7 +119,7 @@ class Bench:
         if freeze is not None and task is None:
             digest, why = policy.digest if policy else None, f"agent is frozen: `{name}`, by the freeze of {freeze}"
             return Decision("invalid_request", digest, message=why, field="agent")
-        known = name if agent is None or self._registry is not None else agent.name
+        known = name if agent is None else agent.name
         request = Request(known, call.tool, call.args or {}, call.resource, intent, now, call.context or {}, task, None)
         return policy, agent, request, doc
 
@@ -134,10 +134,21 @@ class Bench:
     def _agent(self, name: str, below: int) -> tuple[Agent | None, Freeze | None]:
         """The agent, and what freezes it; an agents file knows of no freeze."""
         if self._registry is not None:
-            return self._registry.find(name), None
+            return self._registry.find(name) or self._by_spiffe_id(self._registry, name), None
         with sqlite.guarded("read the agents"):
             row = agents.known_as(self.house, name, below)
             return (policies.agent_facts(row), frozen.by(self.house, row, below)) if row else (None, None)
+
+    def _by_spiffe_id(self, registry: Registry, name: str) -> Agent | None:
+        """An agent of a file by its SPIFFE ID: of the home's trust domain, and of any where there is no home to say which."""
+        from nhictl.core.identity import spiffe
+
+        if not name.startswith("spiffe://"):
+            return None
+        domain = self.house.meta["trust_domain"] if self.house.exists() else name[9:].partition("/")[0]
+        found = spiffe.agent_name(name, domain)
+        agent = registry.find(found) if found is not None else None
+        return agent if agent is not None and agent.name == found else None
 
 
 def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> Decision | None:
@@ -151,6 +162,10 @@ def _outside(policy: Policy | None, request: Request, doc: dict[str, Any]) -> De
         return Decision("frozen", digest, message=f"by the freeze of {doc['frozen']}")
     if doc["lease"] == "lost":
         return Decision("lease_lost", digest, message=f"the process that task `{doc['id']}` was bound to is gone")
+    if "erased" in doc:
+        return Decision(
+            "indeterminate", digest, message=f"what task `{doc['id']}` was opened for has been erased since"
+        )
     if doc["lease"] == "unseen":
         return Decision("indeterminate", digest, message=f"whether task `{doc['id']}` is held cannot be seen from here")
     refused = policies.outside(policy, doc["scope"], request.tool, request.args, request.resource)

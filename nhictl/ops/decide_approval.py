@@ -33,11 +33,11 @@ class Shown(NamedTuple):
 
 def show(house: House, name: str) -> Shown:
     """What a request is about, opened; UndecidableError (3) if it was erased, NotFoundError (4) if there is none."""
-    from nhictl.ops.replay import Opener
+    from nhictl.ops.contents import Contents
 
     with sqlite.guarded("read the access requests"):
         row = approvals.find(house, name)
-        opener = Opener(house)
+        opener = Contents(house)
         binding, args = opener.content(row.seq, "binding"), opener.content(row.seq, "args")
     if not isinstance(binding, dict) or not approvals.is_about(row, binding):
         raise UndecidableError(f"what `{name}` is about was erased", code="content_erased")

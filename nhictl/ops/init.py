@@ -8,11 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nhictl.core.identity import spiffe
 from nhictl.errors import ConflictError, InputError, UnavailableError, UnsafeError
@@ -20,7 +17,7 @@ from nhictl.ops import high_water, key_custody
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.make_key import token_key
-from nhictl.ops.turn import LogKey
+from nhictl.ops.turn import LogKey, kid_of, new_log_key
 from nhictl.store import agents, files, keys, log, sqlite
 
 if TYPE_CHECKING:
@@ -138,8 +135,7 @@ def _build(
     files.write_new(workshop / keys.KEK_FILE, keeper.wrap(held) if keeper else keys.in_hex(held))
     draft = House(workshop, workshop / DATABASE, clock=house.clock, random=house.random, actor=house.actor)
     draft.adopt(sqlite.create(draft.database), held.sealer())
-    private = Ed25519PrivateKey.from_private_bytes(house.random(32))
-    key = LogKey(private, private.public_key().public_bytes_raw())
+    key = new_log_key(house)
 
     def first(act: Act) -> dict[str, str]:
         answer = _first_records(act, trust_domain, iss, key)
@@ -163,7 +159,7 @@ def _first_records(act: Act, trust_domain: str, iss: str, key: LogKey) -> dict[s
     }
     seq = act.record("log.genesis", ext=genesis)
     sealer, random = act.house.sealer, act.house.random
-    log_kid = f"log-{sha256(key.public).hexdigest()[:16]}"
+    log_kid = kid_of(key.public)
     box = sealer.seal(key.private.private_bytes_raw(), f"signing key:{log_kid}", random(12))
     agents.add_key(act.db, "log", log_kid, json.dumps({"ed25519": public}), box, "active", seq)
     made = token_key(act.house)

@@ -102,5 +102,17 @@ def record(
             sealed["res"] = asked.resource
     row = seen.task.id if known and seen.task is not None else None
     return act.record(
-        kind, outcome="ok" if verdict.valid else "deny", task_row=row, sealed=sealed or None, ext=ext, **fields
+        kind, outcome="ok" if verdict.valid else "deny", task_row=row, sealed=sealed or None,
+        hide=hidden(seen.decision), ext=ext, **fields,
     )  # fmt: skip
+
+
+def hidden(decision: dict[str, Any] | None) -> list[str]:
+    """The paths that a decision's `log_prompt` obligations keep out of the log."""
+    return [
+        path
+        for duty in (decision or {}).get("obligations", ())
+        if duty.get("type") == "log_prompt" and isinstance(duty.get("redact"), list)
+        for path in duty["redact"]
+        if isinstance(path, str)
+    ]

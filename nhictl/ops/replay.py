@@ -6,20 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nhictl import formats
-from nhictl.core import strict_json
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own, timeline
 from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.join import join
 from nhictl.core.replay.select import Selection, select
-from nhictl.errors import InputError, UnsafeError
-from nhictl.ops import audit_log, tasks
-from nhictl.ops.act import content_place
+from nhictl.errors import InputError
+from nhictl.ops import audit_log, segment_files, tasks
+from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.replay_files import UNSIGNED, Asked, Files, Keys, decode
 from nhictl.store import log, sqlite
-from nhictl.store.keys import Sealer
 
 
 class Filter(NamedTuple):
@@ -54,9 +52,14 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
     with sqlite.guarded("read the log"):
         ident = tasks.find(house, wanted.task).id if wanted.task else None
         rows = list(log.lines(house.db, ident, below))
-        opener = Opener(house)
+        opener = Contents(house)
         good, bad = decode(iter(rows))
-        folded = own.fold(good, opener.content, _reimport)
+        folded = own.fold(good, opener.content, reimport)
+        out = segment_files.moved_out(house)
+        if out.size:
+            folded.unproven.append(
+                f"records before {out.size} are not shown: their lines are in {', '.join(out.files)}"
+            )
     if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
         join(folded.events)
     return _story(
@@ -129,37 +132,5 @@ def _story(
     return Story(found.to_json(), code, counts, kept.events, list(dict.fromkeys(said)), refused)
 
 
-def _reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
+def reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
     return formats.read(imp, data, run=run, file=run, mapping=None if mapping is None else mapping.encode()).events
-
-
-class Opener:
-    """Opens sealed content of the home's log, keys once a task."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.keys: dict[int, Sealer | None] = {}
-
-    def content(self, seq: int, label: str) -> Any:
-        """The content, bytes for `source`, else the JSON value; None if it was erased."""
-        found = log.content(self.house.db, seq, label)
-        if found is None:
-            return None
-        task, sealed = found
-        if task not in self.keys:
-            self.keys[task] = self._key(task)
-        sealer = self.keys[task]
-        if sealer is None:
-            return None
-        try:
-            plain = sealer.open(sealed, content_place(self.house.meta["chain"], seq, label))
-        except UnsafeError:
-            return None
-        return plain if label == "source" else strict_json.loads(plain, max_depth=200)
-
-    def _key(self, task: int) -> Sealer | None:
-        db = self.house.db
-        box = log.content_key(db, task)
-        if box is None:
-            return None
-        return Sealer(self.house.unseal(box, f"content key:{task}", lambda: log.content_key(db, task)))

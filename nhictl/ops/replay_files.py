@@ -13,7 +13,7 @@ from nhictl.core.replay.event import Event
 from nhictl.core.replay.merge import merge
 from nhictl.errors import InputError
 from nhictl.formats import ForeignFormatError
-from nhictl.ops import audit_log, sources
+from nhictl.ops import audit_log, log_file, sources
 from nhictl.ops.house import House
 
 UNSIGNED = ledger.Integrity(
@@ -89,7 +89,7 @@ class File:
         self.verdict = audit_log.verify_file(self.source.path, asked.house, (), asked.keys)
         needle = f'"task":"{asked.task}"'.encode() if asked.task is not None else None
         good, bad = decode(
-            (seq, line) for seq, line in enumerate(audit_log.read_lines(opened.file(), []))
+            (seq, line) for seq, line in enumerate(log_file.read_lines(opened.file(), []))
             if needle is None or needle in line
         )  # fmt: skip
         folded = own.fold(good, lambda _seq, _label: None, None)

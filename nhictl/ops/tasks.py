@@ -49,7 +49,7 @@ def to_json(house: House, row: work.TaskRow, at_us: int, below: int = LATEST) ->
         "max_calls": doc["max_calls"],
         "tokens": row.tokens,
         "calls": row.calls,
-        **({"ci": doc["ci"]} if "ci" in doc else {}),
+        **{name: doc[name] for name in ("ci", "erased") if name in doc},
     }
 
 

@@ -149,7 +149,7 @@ def _hit(house: House, seq: int) -> list[work.TokenRow]:
     made = record.decode(line) if line is not None else {}
     cut = cuts.at(house.db, seq)
     if cut is not None:
-        return cuts.hit(house.db, cut, times.parse_rfc3339(made["ts"]), seq)
+        return cuts.hit(house.db, cut, times.parse_rfc3339(made["ts"]) if made else log.time(house.db, seq) or 0, seq)
     row = work.token(house.db, b64.decode(made["jti"])) if made.get("type") == "token.revoked" else None
     if row is None:
         raise NotFoundError(f"record {seq} revoked no token", code="nothing_matched", hint="nhictl audit replay")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -188,8 +187,8 @@ def to_json(house: House, row: table.TrustRow, at_us: int, below: int = LATEST) 
 
 
 def _since(house: House, seq: int) -> str | None:
-    line = log.line(house.db, seq)
-    return json.loads(line)["ts"] if line else None
+    found = log.time(house.db, seq)
+    return times.rfc3339(found) if found is not None else None
 
 
 def everything(house: House, at_us: int | None = None) -> list[dict[str, Any]]:

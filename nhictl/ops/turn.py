@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from hashlib import sha256
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -38,15 +39,40 @@ def log_key(house: House) -> LogKey:
     return house.opened(row, load)
 
 
+def new_log_key(house: House) -> LogKey:
+    """Make one, of the house's randomness."""
+    private = Ed25519PrivateKey.from_private_bytes(house.random(32))
+    return LogKey(private, private.public_key().public_bytes_raw())
+
+
+def kid_of(public: bytes) -> str:
+    """What a log key is called in the table of keys."""
+    return f"log-{sha256(public).hexdigest()[:16]}"
+
+
 def in_turn(house: House, grants: bool, key: LogKey | None = None) -> tuple[WriteLock, LogKey]:
     """The writers' lock, and the log key, opened before it was taken and from the custody that is in force now."""
     key = key or log_key(house)
     lock = WriteLock(house.lock_path)
     lock.acquire(house.lock_timeout)
     if house.keys_current():
-        return lock, key
+        try:
+            return lock, _still(house, key)
+        except BaseException:
+            lock.release()
+            raise
     lock.release()
     house.forget_keys()
     if grants:
         raise ConflictError("the custody of the keys was changed meanwhile", code="custody_changed", hint="try again")
     return in_turn(house, grants)
+
+
+def _still(house: House, key: LogKey) -> LogKey:
+    """The log key that is in force now that the lock is held: another, if it was rotated since `key` was opened.
+
+    The key of the keys is open by now, so nothing is asked or derived for it.
+    """
+    with sqlite.guarded("read the log key"):
+        row = agents.active_key(house.db, "log")
+    return key if row is None or row.kid == kid_of(key.public) else log_key(house)

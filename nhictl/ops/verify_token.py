@@ -21,7 +21,7 @@ from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
 from nhictl.ops.token_facts import Question, Seen
 from nhictl.store import agents as agent_table
-from nhictl.store import log
+from nhictl.store import log, segments
 
 LATEST = agent_table.LATEST
 SIGNED: Final = 10
@@ -131,8 +131,12 @@ def _regressed(house: House, now: int) -> bool:
     return head is not None and now + CLOCK_LEEWAY_US < head.ts
 
 
-def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple[Verdict, Seen]:
-    """The 20 steps on what one snapshot holds; with `consume` as part of an act."""
+def judge(
+    house: House, asked: Question, now_us: int, *, consume: bool, uses: bool = True
+) -> tuple[Verdict, Seen]:  # fmt: skip
+    """The 20 steps on what one snapshot holds; with `consume` as part of an act. Without `uses` step 18 is left out: for
+    what is no use of the token.
+    """
     seen = Seen()
     try:
         below = LATEST if asked.at_us is None else log.size_at(house.db, asked.at_us)
@@ -144,6 +148,8 @@ def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple
         claims.check_times(parsed.claims, now_us, asked.kind)
         claims.check_audience(parsed.claims, asked.audience)
         facts = token_facts.read(house, asked.kind, parsed, now_us, below, seen)
+        if seen.token is None and asked.at_us is not None and parsed.claims["exp"] < segments.tokens_gone(house.db):
+            raise RejectedError(17, "indeterminate", "tokens that had expired by then were let go of")
         if asked.at_us is not None and facts.uses is not None:
             facts = facts._replace(uses=1)  # how many were left then is not kept: undecidable, as for any plain check
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
@@ -154,7 +160,8 @@ def judge(house: House, asked: Question, now_us: int, *, consume: bool) -> tuple
 
             possession.check(house, asked, parsed, now_us, take=consume)
         state.check_status(facts)
-        state.check_uses(facts, consume=consume)
+        if uses:
+            state.check_uses(facts, consume=consume)
         state.check_task(facts)
         if asked.tool is not None:
             policy = _check_scope(house, asked, parsed.claims, below, seen)
@@ -177,6 +184,8 @@ def _check_scope(house: House, asked: Question, mine: dict[str, Any], below: int
         entries = profile.boxes(mine.get("authorization_details", []))
     else:
         entries = json.loads(seen.task.doc)["scope"] if seen.task is not None else []
+    if seen.task is not None and "erased" in json.loads(seen.task.doc):
+        raise RejectedError(19, "indeterminate", "what the task was opened for has been erased since")
     policy = policies.active(house, below)
     check_details(policy, entries, asked, mine.get("scope", "") if carried else None)
     for above in seen.lineage.scopes if seen.lineage is not None else ():

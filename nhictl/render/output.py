@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nhictl.render.result import Result, Table
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "markdown")
-DOCUMENTS = ("junit",)
+DOCUMENTS = ("junit", "sarif")
 """Formats that single commands have beside those: whole documents of somebody else's shape."""
 
 

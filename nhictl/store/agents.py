@@ -53,6 +53,11 @@ def everyone(db: sqlite3.Connection, below: int = LATEST) -> list[AgentRow]:
     return [AgentRow(*row) for row in db.execute(f"{_AGENT} ORDER BY a.name", (below,))]
 
 
+def changes(db: sqlite3.Connection) -> list[int]:
+    """The numbers of the records that changed any agent, the newest first."""
+    return [row[0] for row in db.execute("SELECT DISTINCT seq FROM agent_version ORDER BY seq DESC")]
+
+
 def add(db: sqlite3.Connection, name: str, seq: int, state: str, doc: str) -> int:
     """Register; the caller has looked that the name is free. Returns the row id."""
     cursor = db.execute("INSERT INTO agent (name, seq) VALUES (?, ?)", (name, seq))

@@ -37,11 +37,13 @@ def reseal(db: sqlite3.Connection, old: Sealer, new: Sealer, random: Callable[[i
     """
     count = 0
     for ident, kid, sealed in db.execute("SELECT id, kid, sealed FROM signing_key").fetchall():
+        if not any(sealed):
+            continue  # destroyed
         place = f"signing key:{kid}"
         box = new.seal(old.open(sealed, place), place, random(12))
         db.execute("UPDATE signing_key SET sealed = ? WHERE id = ?", (box, ident))
         count += 1
-    query = "SELECT task, sealed FROM content_key WHERE task > ? ORDER BY task LIMIT ?"
+    query = "SELECT task, sealed FROM content_key WHERE task > ? AND length(sealed) > 0 ORDER BY task LIMIT ?"
     last = -1
     while rows := db.execute(query, (last, _BATCH)).fetchall():
         last = rows[-1][0]

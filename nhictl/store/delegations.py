@@ -54,6 +54,12 @@ def add(db: sqlite3.Connection, link: tuple[int, int, int, int, str]) -> None:
     db.execute("INSERT INTO delegation (token, parent, actor, depth, scope) VALUES (?, ?, ?, ?, ?)", link)
 
 
+def acts_in(db: sqlite3.Connection, task: int, actor: int) -> bool:
+    """Whether any token of the task was ever handed to that agent."""
+    query = "SELECT 1 FROM token t JOIN delegation d ON d.token = t.id WHERE t.task = ? AND d.actor = ? LIMIT 1"
+    return db.execute(query, (task, actor)).fetchone() is not None
+
+
 def chain(db: sqlite3.Connection, token: int) -> tuple[list[Link], Root | None]:
     """The delegations that led to a token, its own first, and the token they began with; none for one issued directly."""
     links = [Link(*row) for row in db.execute(_UP, (token,))]

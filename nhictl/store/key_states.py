@@ -33,6 +33,11 @@ def set_state(db: sqlite3.Connection, ident: int, seq: int, state: str) -> None:
     db.execute("INSERT INTO signing_key_version (key, seq, state) VALUES (?, ?, ?)", (ident, seq, state))
 
 
+def destroy(db: sqlite3.Connection, ident: int) -> None:
+    """Write zeros over the private part of a key: the box keeps its length, so SQLite puts them in its very place."""
+    db.execute("UPDATE signing_key SET sealed = zeroblob(length(sealed)) WHERE id = ?", (ident,))
+
+
 def since(db: sqlite3.Connection, ident: int, below: int = LATEST) -> Since | None:
     """The state of a key as of the first `below` records, and since when; None before it was made."""
     query = (

@@ -22,6 +22,17 @@ def head(db: sqlite3.Connection) -> HeadRow | None:
     return HeadRow(*row) if row else None
 
 
+def is_stub(line: bytes) -> bool:
+    """Whether only a leaf hash stands in the place of a line whose segment was moved out."""
+    return len(line) == 33 and line[:1] == b"\0"
+
+
+def time(db: sqlite3.Connection, seq: int) -> int | None:
+    """When a record was appended, in microseconds; None if there is none."""
+    row = db.execute("SELECT ts FROM log WHERE seq = ?", (seq,)).fetchone()
+    return row[0] if row else None
+
+
 def append(db: sqlite3.Connection, seq: int, ts: int, task: int | None, line: bytes) -> None:
     """Store one line under its number."""
     db.execute("INSERT INTO log (seq, ts, task, line) VALUES (?, ?, ?, ?)", (seq, ts, task, line))
@@ -34,9 +45,9 @@ def set_head(db: sqlite3.Connection, row: HeadRow, note: str) -> None:
 
 
 def line(db: sqlite3.Connection, seq: int) -> bytes | None:
-    """One stored line."""
+    """One stored line; None where there is none, or its segment was moved out."""
     row = db.execute("SELECT CAST(line AS BLOB) FROM log WHERE seq = ?", (seq,)).fetchone()
-    return row[0] if row else None
+    return row[0] if row and not is_stub(row[0]) else None
 
 
 def lines(db: sqlite3.Connection, task: int | None = None, below: int | None = None) -> Iterator[tuple[int, bytes]]:
@@ -44,15 +55,36 @@ def lines(db: sqlite3.Connection, task: int | None = None, below: int | None = N
     top = below if below is not None else 1 << 62
     what = "SELECT seq, CAST(line AS BLOB) FROM log"  # bytes, also where somebody else has put text
     if task is None:
-        yield from db.execute(f"{what} WHERE seq < ? ORDER BY seq", (top,))
+        rows = db.execute(f"{what} WHERE seq < ? ORDER BY seq", (top,))
     else:
-        yield from db.execute(f"{what} WHERE task = ? AND seq < ? ORDER BY seq", (task, top))
+        rows = db.execute(f"{what} WHERE task = ? AND seq < ? ORDER BY seq", (task, top))
+    for row in rows:
+        if row[1][:1] != b"\0":  # moved out with its segment
+            yield row
+
+
+def chained(db: sqlite3.Connection, below: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """The same with what is left of lines that were moved out: what the chain and the tree are made of."""
+    query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE seq < ? ORDER BY seq"
+    for row in db.execute(query, (below if below is not None else 1 << 62,)):  # noqa: UP028 - closing it asks no database
+        yield row
 
 
 def mentioning(db: sqlite3.Connection, task: int, needle: bytes) -> Iterator[tuple[int, bytes]]:
     """Stored (seq, line) of one task whose line holds these bytes somewhere, newest first."""
     query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE task = ? AND instr(line, ?) ORDER BY seq DESC"
     yield from db.execute(query, (task, needle))
+
+
+def piece(db: sqlite3.Connection, start: int, end: int) -> list[tuple[int, bytes]]:
+    """Stored (seq, line) from `start` up to but without `end`, held whole."""
+    query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE seq >= ? AND seq < ? ORDER BY seq"
+    return db.execute(query, (start, end)).fetchall()
+
+
+def version(db: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed."""
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 
 def size_at(db: sqlite3.Connection, at_us: int) -> int:
@@ -113,7 +145,12 @@ def put_content_key(db: sqlite3.Connection, task: int, sealed: bytes) -> None:
 def content_key(db: sqlite3.Connection, task: int) -> bytes | None:
     """The sealed content key of a task, None if there is none or it was erased."""
     row = db.execute("SELECT sealed FROM content_key WHERE task = ?", (task,)).fetchone()
-    return bytes(row[0]) if row else None
+    return bytes(row[0]) or None if row else None
+
+
+def is_erased(db: sqlite3.Connection, task: int) -> bool:
+    """Whether a task's content key was erased: an empty one stands in its place, so that none is made again."""
+    return db.execute("SELECT 1 FROM content_key WHERE task = ? AND length(sealed) = 0", (task,)).fetchone() is not None
 
 
 def put_content(db: sqlite3.Connection, seq: int, label: str, task: int, sealed: bytes) -> None:

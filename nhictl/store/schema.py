@@ -176,5 +176,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE approval_grant (approval INTEGER NOT NULL, seq INTEGER NOT NULL, approver TEXT NOT NULL,"
         " classes TEXT NOT NULL, signature TEXT, PRIMARY KEY (approval, seq)) WITHOUT ROWID",
     ),
+    (
+        # erasures that are recorded while some file may still hold what was erased; `todo` is sealed
+        "CREATE TABLE erasure (seq INTEGER PRIMARY KEY, todo BLOB)",
+        # segments of the log whose lines are in a file elsewhere: up to which size, by which record, in which file; of such
+        # a line the log keeps a zero byte and its leaf hash
+        "CREATE TABLE cut_log (size INTEGER PRIMARY KEY, seq INTEGER NOT NULL, file TEXT NOT NULL)",
+        # tokens whose rows were let go of: those that had expired before that second
+        "CREATE TABLE token_gone (id INTEGER PRIMARY KEY CHECK (id = 0), before INTEGER NOT NULL)",
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

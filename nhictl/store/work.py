@@ -200,6 +200,12 @@ def add_policy(db: sqlite3.Connection, digest: str, compiled: bytes, files: byte
     db.execute("INSERT OR IGNORE INTO policy (digest, compiled, files) VALUES (?, ?, ?)", (digest, compiled, files))
 
 
+def policy(db: sqlite3.Connection, digest: str) -> bytes | None:
+    """The canonical form of the policy of that digest; None if it is not kept."""
+    row = db.execute("SELECT compiled FROM policy WHERE digest = ?", (digest,)).fetchone()
+    return bytes(row[0]) if row else None
+
+
 def activate_policy(db: sqlite3.Connection, seq: int, digest: str) -> None:
     """From record `seq` on this policy is in force."""
     db.execute("INSERT INTO policy_version (seq, digest) VALUES (?, ?)", (seq, digest))

@@ -8,7 +8,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import custody, imports, log, policy, processes, revoke, store, tokens
+from tests.bench import (
+    analysis,
+    custody,
+    imports,
+    log,
+    policy,
+    policy_peers,
+    processes,
+    record,
+    revoke,
+    simulate,
+    store,
+    tokens,
+)
 from tests.bench.measure import Row, table
 
 
@@ -32,7 +45,11 @@ def main() -> int:
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += imports.rows(folder, max(3, rounds // 5))
+        rows += record.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
+        rows += analysis.rows(max(3, rounds // 5))
+        rows += policy_peers.rows(max(5, rounds // 3))
+        rows += simulate.rows(rounds)
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0
 

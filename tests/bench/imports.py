@@ -12,7 +12,7 @@ from typing import Any
 
 from nhictl.ops import replay, sources
 from nhictl.ops.house import House
-from tests.bench.log import write_log
+from tests.bench import log
 from tests.bench.measure import Row, pairs, timed
 from tests.formats.logs import lines
 from tests.formats.test_claude_code import result, use
@@ -137,19 +137,18 @@ def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] 
 def _one_task(folder: Path, count: int) -> Row:
     """One task's replay from an exported log of ours: verified whole, parsed only where the task's id stands."""
     path = folder / "own.jsonl"
-    write_log(path, count)
-    line = path.read_bytes().split(b"\n", 2)[1]
-    with path.open("ab") as file:
-        file.write(line.replace(b"t-0123456789abcdef", b"t-fedcba9876543210") + b"\n")
+    with path.open("wb") as file:
+        log.write(file, count)
+    task, own = f"t-{7:016d}", len(range(7, count, log.TASKS))
     house = House(folder / "none", folder / "none" / "db")
 
     def ours() -> None:
-        story = replay.from_files(house, [str(path)], None, replay.Filter(task="t-fedcba9876543210"))
-        assert len(story.events) == 1
+        story = replay.from_files(house, [str(path)], None, replay.Filter(task=task))
+        assert len(story.events) == own
 
     def floor() -> None:
         with path.open("rb") as file:
-            assert sum(b"t-fedcba9876543210" in line for line in file) == 1
+            assert sum(task.encode() in line for line in file) == own
 
     mine, theirs = timed(ours), timed(floor)
     path.unlink()

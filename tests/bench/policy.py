@@ -71,9 +71,7 @@ def _decisions(count: int) -> Row:
 
     run()
     best = min(timed(run) for _ in range(5))
-    return Row(
-        f"decisions, {count} rules, in process", f"{2_000 / best:.0f}/s", "–", "–", "peers: with the policy issue", None
-    )
+    return Row(f"decisions, {count} rules, in process", f"{2_000 / best:.0f}/s", "–", "–", "–", None)
 
 
 def _limited(rounds: int) -> Row:

@@ -183,7 +183,7 @@ def test_policies_of_the_past(governed: Program) -> None:
     first = governed("policy", "show", "--json").json["policy"]["digest"]
     between = rfc3339(time.time_ns() // 1000)
     time.sleep(0.001)
-    made = governed.ok("policy", "activate", governed.write("other.yaml", OTHER_POLICY))["policy"]
+    made = governed.ok("policy", "activate", "--accept-gained", governed.write("other.yaml", OTHER_POLICY))["policy"]
     assert made["replaces"] == first
     assert governed("policy", "show", "--json").json["policy"]["digest"] == made["digest"]
     assert governed("policy", "show", "--at", between, "--json").json["policy"]["digest"] == first
@@ -233,3 +233,44 @@ def test_an_unknown_task_is_a_denial_like_an_unknown_agent(governed: Program) ->
     line = json.dumps({"task": "t-0000000000000000", "tool": "reports.read"})
     batch = governed("policy", "check", "--batch", "-", stdin=line)
     assert (batch.code, batch.lines[0]["decision"]) == (0, "deny")
+
+
+def authzen(tool: str = "reports.read", **more: Any) -> dict[str, Any]:
+    return {
+        "subject": {"type": "agent", "id": "spiffe://example.org/agent/report-bot"},
+        "action": {"name": tool, "properties": {"limit": 10}}, "resource": {"type": "report", "id": "47"},
+        "context": {"task.intent": "report"}, **more,
+    }  # fmt: skip
+
+
+def test_authzen_in_and_out(program: Program, files: tuple[str, ...]) -> None:
+    base = ("policy", "check", *files, "--format", "authzen")
+    done = program(*base, "--request", "-", stdin=json.dumps(authzen()))
+    assert (done.code, done.json["decision"], done.json["context"]["rules"]) == (0, True, ["R-1"])
+    assert list(done.json) == ["decision", "context"]
+    done = program(*base, "--request", "-", "-o", "json", stdin=json.dumps(authzen("payments.send")))
+    assert (done.code, done.json["schema"], done.json["decision"]) == (1, "nhictl.authzen/v1", False)
+    several = authzen(
+        evaluations=[{}, {"action": {"name": "payments.send"}}, {}],
+        options={"evaluations_semantic": "deny_on_first_deny"},
+    )
+    done = program(*base, "--request", "-", stdin=json.dumps(several))
+    assert (done.code, [one["decision"] for one in done.json["evaluations"]]) == (1, [True, False])
+    done = program(
+        *base, "--batch", "-", stdin="\n".join(json.dumps({"id": i, **authzen()}) for i in (1, 2)) + "\n{}\n"
+    )
+    assert (done.code, [line.get("id") for line in done.lines]) == (2, [1, 2, None])
+    assert done.lines[0]["decision"] is True
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--format", "xacml", "--request", "-"), ("--format", "authzen", "--tool", "x", "--agent", "a"),
+        ("--format", "authzen", "--request", "-", "--explain"), ("--format", "authzen", "--request", "-"),
+    ],
+)  # fmt: skip
+def test_authzen_misuse(program: Program, files: tuple[str, ...], more: tuple[str, ...]) -> None:
+    done = program("policy", "check", *files, *more, "--json", stdin="{}")
+    assert (done.code, done.out) == (2, "")
+    check_error(done.err)

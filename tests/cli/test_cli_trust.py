@@ -128,9 +128,12 @@ def test_a_jwt_svid_from_issue_to_verify(authority: Run, tmp_path: Path) -> None
 def test_a_profile_that_does_not_exist(authority: Run, tmp_path: Path, verb: str) -> None:
     (tmp_path / "at").write_text(issue(authority))
     more = ["--task", "T"] if verb == "issue" else ["--token-file", "at"]
+    code, _, err = authority("token", verb, *more, "--audience", AUDIENCE, "--profile", "id+jwt")
+    assert code == 2
+    assert "no token profile `id+jwt`" in err
     code, _, err = authority("token", verb, *more, "--audience", AUDIENCE, "--profile", "generic")
     assert code == 2
-    assert "no token profile `generic`" in err
+    assert "for tokens of other issuers" in err
 
 
 def test_a_jwt_svid_lives_five_minutes_at_most(authority: Run) -> None:

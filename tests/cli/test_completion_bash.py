@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nhictl.cli.completion_scripts import bash
+from nhictl.cli.tree import TREE
 from tests.cli.hostile import HOSTILE
 from tests.cli.terminal import shell, typed
 
@@ -47,11 +48,7 @@ def broken(line: str) -> list[str]:
 HOSTILE_WORDS = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "*", "[a", "\\", '"', "-", "=", "(", "$x["]
 FORMATS = "table json jsonl csv tsv markdown"
 CASES = [
-    (
-        "",
-        "init agent task token freeze unfreeze run credential trust key policy audit crypto doctor home selftest"
-        " demo completion",
-    ),
+    ("", " ".join(TREE)),
     ("to", "token"),
     ("x", ""),
     ("token ", "issue exchange delegate verify inspect revoke list show"),

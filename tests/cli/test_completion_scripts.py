@@ -73,7 +73,7 @@ def test_values_follow_from_metavars(whole: Program) -> None:
     assert found["audit replay --view"] == Value("timeline|tree", "choice", ("timeline", "tree"))
     arguments = {command.name: command.arguments for command in whole.commands}
     assert [(a.value.kind, a.many) for a in arguments["policy activate"]] == [("file", True)]
-    assert [(a.value.kind, a.many) for a in arguments["audit verify"]] == [("file", False)]
+    assert [(a.value.kind, a.many) for a in arguments["audit verify"]] == [("file", True)]
     assert [(a.value.kind, a.many) for a in arguments["agent show"]] == [("text", False)]
     assert [a.value.choices for a in arguments["completion"]] == [SHELLS]
 

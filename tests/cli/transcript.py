@@ -34,6 +34,7 @@ VOLATILE: Final = (
     (re.compile(r'(?<="(?:iat|nbf|exp)":)\d{10}\b'), "SECONDS"),
     (re.compile(r'(?<="instance":")[^"]+'), "INSTANCE"),
     (re.compile(r'(?<="inst":")[^"]+'), "INSTANCE"),
+    (re.compile(r"(?<=verifier key nhictl/)\S+"), "VERIFIER-KEY"),
     (re.compile(r"\blog-[0-9a-f]{16}\b"), "LOG-KEY"),
     (re.compile(r"(?:(?<=in place of )|^)[\w-]{43}(?=$|  |,)"), "KID"),
     (re.compile(r"(?<=key\.activated )[\w-]{43}$"), "KID"),

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from nhictl.core.identity import approver_key
 from nhictl.core.policy.box import parse_box
+from nhictl.core.token.confirmation import JKT, Confirmation
 from nhictl.errors import ConflictError, NhictlError, NotFoundError, RefusedError
 from nhictl.ops import approvals, audit_log, decide_approval, instances, people, separation
 from nhictl.ops.delegate_token import Delegated, delegate
@@ -388,7 +389,7 @@ def test_the_call_that_is_shown_is_escaped_and_nothing_of_it_stands_in_the_open(
 def test_a_delegate_calls_for_itself(desk: Treasury) -> None:
     key = Key()
     parent = desk.issue(desk.open(delegates=("other-bot",)))
-    child = delegate(desk.house, parent, Wanted("other-bot", (parse_box("pay.send"),), key.jkt))[0]
+    child = delegate(desk.house, parent, Wanted("other-bot", (parse_box("pay.send"),), Confirmation(JKT, key.jkt)))[0]
     assert isinstance(child, Delegated)
     token = child.issued.token.encode()
 

@@ -24,11 +24,11 @@ from hypothesis.stateful import (
 from nhictl.errors import ConflictError, NotFoundError
 from nhictl.ops import instances, standing, tokens
 from nhictl.ops.change_agent import change
+from nhictl.ops.contents import Contents
 from nhictl.ops.end_task import end_task
 from nhictl.ops.freeze import freeze, unfreeze
 from nhictl.ops.issue_token import issue_token
 from nhictl.ops.open_task import Order, open_task
-from nhictl.ops.replay import Opener
 from nhictl.ops.revoke_token import Revoked, Selector, revoke
 from nhictl.ops.verify_token import consume, verify
 from nhictl.store import agents as agent_table
@@ -317,7 +317,7 @@ class Revocations(RuleBasedStateMachine):
                 if token.text not in said:  # it was issued later: no question about then may find it
                     before = question(token.text, tool=None, args=None, resource=None, at_us=at)
                     assert not verify(self.house, before).valid, at
-        opener = Opener(self.house)
+        opener = Contents(self.house)
         fold = Fold((line for _, line in log.lines(self.house.db)), opener.content)
         assert fold.counted == {seq: len(fold.hit[seq]) for seq in fold.counted}
         for seq, hit in fold.hit.items():

@@ -15,11 +15,11 @@ from nhictl.errors import InputError, NotFoundError
 from nhictl.ops import standing, tokens
 from nhictl.ops.act import Act, transact
 from nhictl.ops.change_agent import change
+from nhictl.ops.contents import Contents
 from nhictl.ops.end_task import end_task
 from nhictl.ops.house import House
 from nhictl.ops.issue_token import Issued, issue_token
 from nhictl.ops.open_task import Order, open_task
-from nhictl.ops.replay import Opener
 from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.verify_token import consume, verify
 from nhictl.store import agents as agent_table
@@ -162,7 +162,7 @@ def test_exactly_what_is_named_ends(lot: Lot, home: House, given: dict[str, Any]
     shown = tokens.revoked_by(home, before, task=None, agent=None)
     assert [row["jti"] for row in shown] == found.tokens
     assert {row["state"] for row in shown} == {"revoked"}
-    fold = Fold((line for _, line in log.lines(home.db)), Opener(home).content)
+    fold = Fold((line for _, line in log.lines(home.db)), Contents(home).content)
     if given.get("ci_run") is None:  # proved runs were put there behind the back of the log
         assert fold.hit[before] == found.tokens
     with pytest.raises(NotFoundError) as caught:
@@ -177,7 +177,7 @@ def test_the_principal_is_in_no_line(lot: Lot, home: House) -> None:
     seq, line = list(log.lines(home.db))[-1]
     assert b"alice" not in line
     assert list(json.loads(line)["c"]) == ["principal"]
-    assert Opener(home).content(seq, "principal") == "alice@x.org"
+    assert Contents(home).content(seq, "principal") == "alice@x.org"
 
 
 def test_a_key_ends_what_it_signed(lot: Lot, home: House) -> None:

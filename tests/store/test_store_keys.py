@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nhictl.errors import UnsafeError
-from nhictl.ops.act import AUTHORITY, content_place
 from nhictl.ops.house import House
 from nhictl.ops.register_agent import Registration, register
+from nhictl.ops.sealing import AUTHORITY, content_place
 from nhictl.store import agents, log
 from nhictl.store.keys import Sealer
 

@@ -118,3 +118,17 @@ def test_a_database_that_may_not_grow(tmp_path: Path, room: int) -> None:
     register(house, Registration("late", "o@example.org", "p"), None, None)
     assert verify_home(house, ()).size == done + 1
     house.close()
+
+
+def test_events_are_not_answered_when_they_cannot_be_written(small_disk: Path, nhictl: Program) -> None:
+    home = small_disk / "home"
+    assert nhictl("init", "--trust-domain", "example.org", home=home).rc == 0
+    assert nhictl("agent", "register", "bot", "--owner", "o", "--purpose", "p", home=home).rc == 0
+    before = nhictl("audit", "export", home=home).out
+    ballast = fill(small_disk, 40_960)
+    event = '{"type":"message.added","agent":"bot","content":"' + "x" * 400_000 + '"}\n'
+    ran = nhictl("audit", "record", stdin=event * 2, home=home)
+    assert (ran.rc, ran.out) == (7, "")
+    ballast.unlink()
+    assert nhictl("audit", "export", home=home).out == before
+    assert nhictl("audit", "record", stdin=event[:60] + '"}\n', home=home).rc == 0

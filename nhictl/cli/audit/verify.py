@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,23 @@ import typer
 
 from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
-from nhictl.ops.audit_log import parse_anchor, parse_keys, verify_file, verify_home
+from nhictl.errors import InputError
+from nhictl.ops.audit_log import parse_anchor, parse_keys, verify_files, verify_home, verify_stream
 from nhictl.render import Result
 
 
 def command(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="an exported log; default: the home's own")
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE…]", help="an exported log, or its parts in order; - for stdin; default: the home's own"
+        ),
+    ] = None,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--segment", metavar="FILE", help="with the home's own: a part that was moved out; again for more"
+        ),
     ] = None,
     keys: Annotated[str | None, typer.Option("--keys", metavar="FILE", help="log keys you trust, one a line")] = None,
     anchor: Annotated[
@@ -34,10 +45,15 @@ def command(
     anchors = [parse_anchor(read_input(name, 65536), name) for name in anchor or ()]
     pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
     house = session().house()
-    if file is None:
-        found = verify_home(house, anchors, [key for _, key in pinned] if pinned is not None else None)
+    if segment and files:
+        raise InputError("--segment goes with the home's own log; parts of an exported one are arguments", code="usage")
+    if not files:
+        parts = [Path(name) for name in segment or ()]
+        found = verify_home(house, anchors, [key for _, key in pinned] if pinned is not None else None, parts)
+    elif files == ["-"]:
+        found = verify_stream(sys.stdin.buffer, house, anchors, pinned)
     else:
-        found = verify_file(file, house, anchors, pinned)
+        found = verify_files([Path(name) for name in files], house, anchors, pinned)
     at = f" (first bad record {found.first_bad_seq}, {found.kind})" if found.first_bad_seq is not None else ""
     lines = [f"{found.verdict}{at}: {found.message}", *(f"  unproven: {what}" for what in found.unproven)]
     return Reply(Result("nhictl.integrity/v1", found.to_json(), text=lines), found.exit)

@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
-from nhictl.ops.activate_policy import activate
+from nhictl.ops.activate_policy import Change
 from nhictl.render import Result
 
 MAX_FILE = 10_000_000
+REFUSED = 5
 
 
 def command(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="the whole set of rules; - for stdin")],
-) -> Result:
+    accept_gained: Annotated[
+        bool, typer.Option("--accept-gained", help="also if something is allowed that was not before")
+    ] = False,
+) -> Reply:
     """Put a policy in force. The files together replace whatever was in force before.
+
+    What this changes is shown first. If it allows anything that was not allowed before, or that cannot be decided,
+    nothing is changed and it exits 5, unless --accept-gained says that this is meant. A first policy replaces none.
 
     Example: nhictl policy activate samples/payments.policy.yaml
     """
-    made, head = activate(session().house(), [(name, read_input(name, MAX_FILE)) for name in files])
+    change = Change(session().house(), [(name, read_input(name, MAX_FILE)) for name in files])
+    if change.diff is not None and change.gains and not accept_gained:
+        return Reply(
+            Result("nhictl.policy_diff/v1", {**change.diff, "activated": False}, text=_refused(change.diff)), REFUSED
+        )
+    made, head = change.carry_out(session().house(), accept_gained=accept_gained)
+    body: dict[str, Any] = {"policy": made, "log": head.to_json()}
+    if change.diff is not None:
+        body["diff"] = change.diff
+    return Reply(Result("nhictl.policy/v1", body, text=_activated(made, change.diff)), 0)
+
+
+def _refused(diff: dict[str, Any]) -> Iterator[str]:
+    from nhictl.cli.policy.regions import diff as shown
+
+    yield from shown(diff)
+    yield "refused, nothing was changed: access is gained, or may be; if that is meant, say --accept-gained"
+
+
+def _activated(made: dict[str, Any], diff: dict[str, Any] | None) -> Iterator[str]:
+    if diff is not None and diff["verdict"] != "equivalent":
+        from nhictl.cli.policy.regions import diff as shown
+
+        yield from shown(diff)
     before = f"; it replaces {made['replaces'][:19]}…" if made["replaces"] else ""
-    return Result(
-        "nhictl.policy/v1", {"policy": made, "log": head.to_json()},
-        text=[f"policy {made['id']} in force: {made['rules']} rules, {made['digest']}{before}"],
-    )  # fmt: skip
+    yield f"policy {made['id']} in force: {made['rules']} rules, {made['digest']}{before}"

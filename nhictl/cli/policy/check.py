@@ -20,6 +20,7 @@ from nhictl.render.json_text import compact
 
 SCHEMA = "nhictl.decision/v1"
 MAX_FILE = 10_000_000
+REQUESTS = ("nhictl", "authzen")
 
 
 def command(
@@ -42,6 +43,9 @@ def command(
         str | None, typer.Option("--request", metavar="FILE", help="one request as JSON; - for stdin")
     ] = None,
     batch: Annotated[str | None, typer.Option("--batch", metavar="FILE", help="requests as JSONL; - for stdin")] = None,
+    format: Annotated[
+        str, typer.Option("--format", metavar="|".join(REQUESTS), help="shape of --request and --batch, and of answers")
+    ] = "nhictl",
     explain: Annotated[bool, typer.Option("--explain", help="show every rule with the values it saw")] = False,
 ) -> Reply:
     """Ask what a policy decides about a call. Never writes. Exit 0 would allow, 1 would deny.
@@ -56,6 +60,8 @@ def command(
     described = any(x is not None for x in (agent, intent, task, tool, resource, supported)) or arg or context
     if (batch is not None) + (request is not None) + bool(described) != 1:
         raise InputError("ask one thing: a call (--agent, --tool …), --request FILE, or --batch FILE", code="usage")
+    if format != "nhictl":
+        return _authzen(place, format, request, batch, explain=explain, at=at)
     if batch is not None:
         if explain or at is not None:
             raise InputError("--explain and --at go with a single call; a batch line has its own `at`", code="usage")
@@ -78,6 +84,26 @@ def command(
         body["explanation"] = table
     status = 0 if decision.allowed else 3 if decision.reason == "indeterminate" else 1
     return Reply(Result(SCHEMA, body, text=_lines(body, table)), status)
+
+
+def _authzen(
+    place: Bench, chosen: str, request: str | None, batch: str | None, *, explain: bool, at: str | None
+) -> Reply:  # fmt: skip
+    if chosen not in REQUESTS:
+        raise InputError(f"no format `{chosen}`", code="usage", hint=f"one of {', '.join(REQUESTS)}")
+    if request is None and batch is None:
+        raise InputError("--format goes with --request or --batch", code="usage")
+    if explain:
+        raise InputError("--explain is not for AuthZEN", code="usage")
+    from nhictl.ops.authzen import SCHEMA as AUTHZEN
+    from nhictl.ops.authzen import evaluate
+
+    moment = session().at(at)
+    if batch is not None:
+        return Reply(None, answers(batch, AUTHZEN, lambda line: evaluate(place, line, moment)[0]))
+    assert request is not None  # noqa: S101 - one of both, see above
+    body, status = evaluate(place, reading.json_value(read_input(request, 10_000_000), request), moment)
+    return Reply(Result(AUTHZEN, body, plain=compact(body)), status)
 
 
 def _answer(place: Bench, call: Call) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def parse_verifier_key(text: str) -> tuple[str, bytes]:
     """Return (chain id, public key) of `verifier_key`'s form; raise NoteError if it is not one or its hash is wrong."""
     parts = text.strip().split("+", 2)
     try:
-        packed = _unpack(parts[2])
+        packed = unpack(parts[2])
     except (IndexError, ValueError) as e:
         raise NoteError("not a verifier key") from e
     chain = _chain_of(parts[0])
@@ -67,7 +67,7 @@ def parse_verifier_key(text: str) -> tuple[str, bytes]:
     return chain, packed[1:]
 
 
-def _unpack(text: str) -> bytes:
+def unpack(text: str) -> bytes:
     """Base64 in its one canonical form, ValueError otherwise: a note that can be written two ways has two hashes."""
     data = base64.b64decode(text, validate=True)
     if base64.b64encode(data).decode() != text:
@@ -78,6 +78,11 @@ def _unpack(text: str) -> bytes:
 def _chain_of(name: str) -> str | None:
     chain = name.removeprefix(_ORIGIN)
     return chain if chain != name and len(chain) == 64 and set(chain) <= _HEX else None
+
+
+def body(note: str) -> bytes:
+    """The bytes of a parsed note that its signatures are over."""
+    return _body(parse(note))
 
 
 def _body(checkpoint: Checkpoint) -> bytes:
@@ -93,12 +98,17 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey, public: bytes) -> str:
 
 
 def parse(note: str) -> Checkpoint:
-    """Return what a note says, unverified; raise NoteError unless it has exactly our shape."""
+    """Return what a note says, unverified; raise NoteError unless it has exactly our shape.
+
+    The log's signature comes first; those of witnesses may follow it.
+    """
     if len(note) > _MAX_NOTE:
         raise NoteError("note too long")
     lines = note.split("\n")
-    if len(lines) != 6 or lines[3] or lines[5] or not lines[4].startswith("— "):
-        raise NoteError("not a signed note of three lines and one signature")
+    if len(lines) < 6 or lines[3] or lines[-1] or not all(line.startswith("— ") for line in lines[4:-1]):
+        raise NoteError("not a signed note of three lines and a signature")
+    if any(line[2:].partition(" ")[0] == lines[0] for line in lines[5:-1]):
+        raise NoteError("signed twice by the log")
     if not lines[0].startswith(_ORIGIN):
         raise NoteError("origin is not that of a log of ours")
     return parse_head(lines[0].removeprefix(_ORIGIN), lines[1], lines[2])
@@ -111,7 +121,7 @@ def parse_head(chain: str, size: str, root: str) -> Checkpoint:
     if not size.isascii() or not size.isdigit() or len(size) > 15 or size != str(int(size)):
         raise NoteError("size is not a number")
     try:
-        raw = _unpack(root)
+        raw = unpack(root)
     except ValueError as e:
         raise NoteError("root is not canonical base64") from e
     if len(raw) != 32:
@@ -119,12 +129,34 @@ def parse_head(chain: str, size: str, root: str) -> Checkpoint:
     return Checkpoint(chain, int(size), raw)
 
 
+def hand_over(chain: str, seq: int, prev: str, old: bytes, new: bytes) -> bytes:
+    """What the old log key signs to name the new one, in record `seq` after the record whose hash is `prev` (hex)."""
+    keys = "".join(f"{base64.b64encode(key).decode()}\n" for key in (old, new))
+    return f"nhictl-log-key/v1\n{chain}\n{seq}\n{prev}\n{keys}".encode()
+
+
+def sign_raw(message: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Ed25519 over a message that can be taken for no checkpoint: those begin with the log's name."""
+    if message.startswith(_ORIGIN.encode()):
+        raise ValueError("checkpoints are signed by `sign`")
+    return key.sign(message)
+
+
+def signed_raw(message: bytes, signature: bytes, public: bytes) -> bool:
+    """Whether `signature` is Ed25519 by `public` over these very bytes."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
+
+
 def signed_by(note: str, public: bytes) -> bool:
     """Whether `public` signed this note; a note that does not parse is signed by nobody."""
     try:
         checkpoint = parse(note)
         name, _, packed = note.split("\n")[4].removeprefix("— ").partition(" ")
-        raw = _unpack(packed)
+        raw = unpack(packed)
         if name != _ORIGIN + checkpoint.chain or len(raw) != 68 or raw[:4] != key_hash(checkpoint.chain, public):
             return False
         Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], _body(checkpoint))

@@ -23,8 +23,12 @@ def canonical(content: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def salt(key: bytes, label: str, content: bytes) -> bytes:
+    """16 bytes that nobody can guess without the key; given with the content to whoever shall check its commitment."""
+    return hmac.digest(key, label.encode() + b"\0" + content, "sha256")[:16]
+
+
 def commitment(key: bytes, label: str, content: bytes) -> str:
     """What the line carries for `content` (canonical bytes) under `label`: 43 characters of base64url."""
-    head = label.encode() + b"\0"
-    salt = hmac.digest(key, head + content, "sha256")[:16]
-    return b64.encode(sha256(b"nhictl-c1\0" + head + salt + content).digest())
+    salted = label.encode() + b"\0" + salt(key, label, content) + content
+    return b64.encode(sha256(b"nhictl-c1\0" + salted).digest())

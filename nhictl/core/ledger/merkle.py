@@ -1,11 +1,15 @@
 """Merkle tree hashes of RFC 6962 §2.1, kept as a compact range: the roots of the perfect subtrees, largest first.
 
-Appending costs one hash a level on average; the root costs one hash a subtree. No tree is ever held in memory.
+Appending costs two hashes a leaf at most; the root costs one hash a subtree. No tree is ever held in memory: what a proof
+is made of (`proofs.py`) is picked out while the tree grows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import count
+from struct import iter_unpack
 from typing import Final
 
 EMPTY_ROOT: Final = sha256(b"").digest()
@@ -59,3 +63,47 @@ class CompactRange:
         for left in reversed(self.hashes[:-1]):
             root = sha256(b"\1" + left + root).digest()
         return root
+
+
+class BatchTree:
+    """A compact range that grows by many leaves at a time, and keeps the inner nodes that were asked for.
+
+    A node is (level, index): the root of the perfect subtree over the leaves from `index << level` on. Grown leaf by leaf
+    Python itself would cost more than the hashes; here it is one expression a level and batch.
+    """
+
+    __slots__ = ("_pending", "_wanted", "nodes", "size")
+
+    def __init__(self, wanted: Iterable[tuple[int, int]] = ()) -> None:
+        self.size = 0
+        self.nodes: dict[tuple[int, int], bytes] = {}
+        self._pending: list[bytes] = []
+        self._wanted: dict[int, list[int]] = {}
+        for level, index in sorted(wanted, reverse=True):
+            self._wanted.setdefault(level, []).append(index)
+
+    def grow(self, joined: bytes) -> None:
+        """Add leaf hashes, concatenated."""
+        size, self.size = self.size, self.size + len(joined) // 32
+        for level in count():
+            if not joined:
+                return
+            if level in self._wanted:
+                self._pick(level, size >> level, joined)
+            if level == len(self._pending):
+                self._pending.append(b"")
+            if self._pending[level]:
+                joined = self._pending[level] + joined
+            even = len(joined) & ~63
+            self._pending[level] = joined[even:]
+            joined = b"".join([sha256(b"\1" + pair).digest() for (pair,) in iter_unpack("64s", joined[:even])])
+
+    def _pick(self, level: int, first: int, joined: bytes) -> None:
+        wanted = self._wanted[level]
+        while wanted and wanted[-1] < first + len(joined) // 32:
+            at = (wanted[-1] - first) * 32
+            self.nodes[level, wanted.pop()] = joined[at : at + 32]
+
+    def root(self) -> bytes:
+        """The tree hash of what was added so far."""
+        return CompactRange(self.size, [each for each in reversed(self._pending) if each]).root()

@@ -34,6 +34,7 @@ TYPES: Final = frozenset(
         "credential": "acquired revoked revoke_failed",
         "policy": "activated evaluated",
         "tool": "called returned",
+        "message": "added",
         "approval": "requested granted denied used",
         "key": "prepared activated tainted revoked",
         "authority": "frozen unfrozen",

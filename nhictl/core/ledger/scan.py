@@ -1,22 +1,30 @@
 """One streaming pass over raw lines, in constant memory, without parsing what the hashes already cover.
 
-The pass checks each line's `prev` against the hash of the line before and grows the Merkle root.
+The pass checks each line's `prev` against the hash of the line before, grows the Merkle root, and follows the records
+that name the log's keys. Lines come in batches, and what is done to each is one expression a batch: called line by line,
+Python itself would cost more than the hashes.
 """
 
 from __future__ import annotations
 
-from binascii import hexlify
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from nhictl.core.ledger import record
-from nhictl.core.ledger.merkle import CompactRange
+from nhictl.core.ledger.log_keys import ROTATED, TYPE_AT, LogKeys
+from nhictl.core.ledger.merkle import BatchTree
+
+_BEFORE: Final = b',"prev":"'
+_AFTER: Final = b'"}'
+_TAIL: Final = len(_BEFORE) + 64 + len(_AFTER)
 
 
 class Scan(NamedTuple):
-    """One pass over a log: records that link up, the tree over them, roots at the sizes asked for, and where it broke."""
+    """One pass over a log: records that link up, the tree over them, roots at the sizes asked for, and where it broke.
+
+    `last` is the line that broke the chain, else the last record; `before` the record before a break.
+    """
 
     size: int
     root: bytes
@@ -24,58 +32,130 @@ class Scan(NamedTuple):
     genesis: bytes | None
     broken_at: int | None
     last: bytes
+    keys: LogKeys
+    before: bytes = b""
 
 
-def scan(lines: Iterable[bytes], marks: Iterable[int] = ()) -> Scan:
-    """Walk `lines` (without line feeds) until one does not link to the one before; note the root at each size in `marks`.
+class Leaves:
+    """A batch of records of which only the leaf hashes are known, 32 bytes each: they count, but nothing is read of them."""
 
-    Constant memory. Raises nothing for bad input: the position of the first line that does not link is `broken_at`.
+    __slots__ = ("hashes",)
+
+    def __init__(self, hashes: bytes) -> None:
+        self.hashes = hashes
+
+    def __len__(self) -> int:
+        return len(self.hashes) // 32
+
+    def __getitem__(self, part: slice) -> Leaves:
+        start, end, _ = part.indices(len(self))
+        return Leaves(self.hashes[start * 32 : end * 32])
+
+
+def scan(
+    batches: Iterable[Sequence[bytes] | Leaves], marks: Iterable[int] = (), leaves: Callable[[bytes], object] | None = None,
+    tree: BatchTree | None = None,
+) -> Scan:  # fmt: skip
+    """Walk lines (without line feeds) until one does not link to the one before; note the root at each size in `marks`.
+
+    `leaves` is given the leaf hashes of every batch, 32 bytes each, for who has to ask about sizes afterwards
+    (`roots_of`); `tree` is one that picks out what proofs are made of. Memory is that of one batch. Raises nothing for bad
+    input: the position of the first line that does not link is `broken_at`.
     """
-    rest = iter(lines)
-    roots: dict[int, bytes] = {}
-    walk = _Walk()
-    for mark in sorted({mark for mark in marks if mark >= 0}):
-        walk.go(islice(rest, mark - walk.size))
-        if walk.broken is not None or walk.size < mark:
+    walk, roots = _Walk(leaves, tree or BatchTree()), {}
+    wanted = sorted({mark for mark in marks if mark >= 0}, reverse=True)
+    for batch in batches:
+        start = 0
+        while wanted and wanted[-1] <= walk.size + len(batch) - start:
+            end = start + wanted[-1] - walk.size
+            walk.take(batch[start:end])
+            start = end
+            if walk.broken is not None:
+                break
+            roots[wanted.pop()] = walk.root()
+        if walk.broken is None:
+            walk.take(batch[start:] if start else batch)
+        if walk.broken is not None:
             break
-        roots[mark] = CompactRange(mark, walk.hashes[:]).root()
-    walk.go(rest)
-    root = CompactRange(walk.size, walk.hashes).root()
-    return Scan(walk.size, root, roots, walk.genesis, walk.broken, walk.last)
+    else:
+        if wanted and wanted[-1] == walk.size:
+            roots[walk.size] = walk.root()
+    return Scan(walk.size, walk.root(), roots, walk.genesis, walk.broken, walk.last, walk.keys, walk.before)
+
+
+def roots_of(blocks: Iterable[bytes], marks: Iterable[int]) -> dict[int, bytes]:
+    """The roots at the sizes in `marks`, from what `leaves` was given, in blocks of whole hashes."""
+    roots, tree, size = {}, BatchTree(), 0
+    wanted = sorted({mark for mark in marks if mark >= 0}, reverse=True)
+    for block in blocks:
+        start = 0
+        while wanted and wanted[-1] * 32 <= size + len(block):
+            end = wanted[-1] * 32 - size
+            tree.grow(block[start:end])
+            start = end
+            roots[wanted.pop()] = tree.root()
+        if not wanted:
+            break
+        tree.grow(block[start:])
+        size += len(block)
+    return roots
 
 
 class _Walk:
-    """The state of one pass: what `go` leaves is where the next one goes on."""
+    """The state of one pass: what `take` leaves is where the next batch goes on."""
 
-    __slots__ = ("broken", "genesis", "hashes", "last", "size", "suffix")
+    __slots__ = ("_leaves", "before", "broken", "genesis", "keys", "last", "prev", "root", "size", "tree")
 
-    def __init__(self) -> None:
+    def __init__(self, leaves: Callable[[bytes], object] | None, tree: BatchTree) -> None:
+        self._leaves = leaves
         self.size = 0
-        self.hashes: list[bytes] = []
-        self.suffix = b',"prev":"' + record.GENESIS_PREV.encode() + b'"}'
+        self.tree = tree
+        self.root = self.tree.root
+        self.keys = LogKeys()
+        self.prev = record.GENESIS_PREV
         self.genesis: bytes | None = None
         self.broken: int | None = None
-        self.last = b""
+        self.last = self.before = b""
 
-    def go(self, lines: Iterator[bytes]) -> None:
-        """Take lines until they end or one does not link. Plain and flat: this loop is what verifying costs."""
-        if self.broken is not None:
+    def take(self, lines: Sequence[bytes] | Leaves) -> None:
+        """Take lines up to the first that does not link; of leaf hashes alone the next line has to link to the last."""
+        if not lines:
             return
-        size, hashes, suffix, line = self.size, self.hashes, self.suffix, self.last
-        for line in lines:  # the last line is part of the answer
-            if not line.endswith(suffix):
-                self.broken = size
-                break
-            leaf = sha256(b"\0" + line).digest()
-            suffix = b',"prev":"' + hexlify(leaf) + b'"}'
-            if size & 1:
-                leaf = sha256(b"\1" + hashes.pop() + leaf).digest()
-                count = size >> 1
-                while count & 1:
-                    leaf = sha256(b"\1" + hashes.pop() + leaf).digest()
-                    count >>= 1
-            elif not size:
-                self.genesis = line
-            hashes.append(leaf)
-            size += 1
-        self.size, self.suffix, self.last = size, suffix, line
+        if isinstance(lines, Leaves):
+            if not self.size:
+                self.keys.fault = (0, "the first record, which names the log's key, is not here")
+            self._grow(lines.hashes, len(lines))
+            return
+        leaves = b"".join([sha256(b"\0" + line).digest() for line in lines])
+        tails = b"".join([line[-_TAIL:] for line in lines])
+        due = _due(self.prev, leaves)
+        if tails != due:  # as long as `due` only if no line is shorter than its own part of it
+            at = next(
+                i for i, line in enumerate(lines) if line[-_TAIL:] != due[i * _TAIL : (i + 1) * _TAIL]
+            )  # fmt: skip
+            self.take(lines[:at])
+            self.broken, self.before, self.last = self.size, self.last, lines[at]
+            return
+        if not self.size:
+            self.genesis = lines[0]
+            self.keys.begin(lines[0])
+        if ROTATED in [line[TYPE_AT] for line in lines]:
+            for seq, line in enumerate(lines, self.size):
+                if line[TYPE_AT] == ROTATED:
+                    self.keys.follow(seq, line)
+        self._grow(leaves, len(lines))
+        self.last = lines[-1]
+
+    def _grow(self, leaves: bytes, count: int) -> None:
+        self.tree.grow(leaves)
+        if self._leaves is not None:
+            self._leaves(leaves)
+        self.prev = leaves[-32:].hex()
+        self.size += count
+
+
+def _due(prev: str, leaves: bytes) -> bytes:
+    """How the lines with these leaf hashes have to end, one after the other."""
+    before, after = _BEFORE.decode(), _AFTER.decode()
+    links = f"{prev}|{leaves[:-32].hex('|', 32)}" if len(leaves) > 32 else prev
+    return f"{before}{links.replace('|', after + before)}{after}".encode()

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from nhictl.core.ledger import checkpoint as notes_
 from nhictl.core.ledger import record
 from nhictl.core.ledger.merkle import CompactRange
-from nhictl.core.ledger.scan import Scan, scan
+from nhictl.core.ledger.scan import Leaves, Scan, scan
 
-__all__ = ["UNANCHORED", "Anchor", "Head", "Integrity", "Scan", "judge", "scan"]
+__all__ = ["UNANCHORED", "Anchor", "Head", "Integrity", "Leaves", "Scan", "judge", "scan"]
 
 UNANCHORED = (
     "no witness: a cut tail, a rollback to an older state or a rewrite by the holder of the log key would not show "
@@ -70,7 +70,7 @@ class Integrity(NamedTuple):
         return {"VERIFIED": 0, "VERIFIED_UNANCHORED": 0, "TAMPERED": 1, "FORKED": 1}.get(self.verdict, 3)
 
 
-def _trusted_size(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> int:
+def _trusted_size(done: Scan, notes: Sequence[str]) -> int:
     """How many leading records a good checkpoint covers. Signatures are checked last: one is enough."""
     said: list[tuple[int, str]] = []
     for note in notes:
@@ -81,9 +81,15 @@ def _trusted_size(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> in
         if done.roots.get(made.size) == made.root:
             said.append((made.size, note))
     for size, note in sorted(said, reverse=True):
-        if any(notes_.signed_by(note, key) for key in keys):
+        if _signed(done, note, size):
             return size
     return 0
+
+
+def _signed(done: Scan, note: str, size: int) -> bool:
+    """Whether the key that was the log's at `size` signed this note."""
+    key = done.keys.at(size)
+    return key is not None and notes_.signed_by(note, key)
 
 
 def judge(
@@ -93,25 +99,23 @@ def judge(
     """Say what the scan of a log proves.
 
     `notes` are its checkpoints, newest last, whose sizes were marks of the scan. They have to be signed by the key that
-    the first record names, or the log does not even agree with itself; `keys` are the log keys that the asker trusts
-    (empty: none pinned). `complete` is False when the file ends without its checkpoint line; `head` is what a database
-    keeps beside its lines.
+    the log's own records name for that size, or the log does not even agree with itself; `keys` are the log keys that the
+    asker trusts (empty: none pinned): any one of the log's, since each later one is signed by the one before, and signs
+    over all that was before it. `complete` is False when the file ends without its checkpoint line; `head` is what a
+    database keeps beside its lines.
     """
     chain = notes_.chain_id(done.genesis) if done.genesis is not None else None
 
     def bad(kind: str, seq: int | None, message: str, verdict: str = "TAMPERED") -> Integrity:
         return Integrity(verdict, done.size, done.root, chain, seq, kind, message)
 
-    own: list[bytes] = []
-    if done.genesis is not None:
-        try:
-            own = [_named_key(done.genesis)]
-        except record.RecordError as e:
-            return bad("malformed", 0, f"the first record is not the beginning of a log of ours: {e}")
+    if done.keys.fault is not None:
+        at, why = done.keys.fault
+        return bad("log_key" if at else "malformed", min(at, _trusted_size(done, notes)), why)
     if pinned_chain is not None and chain is not None and chain != pinned_chain:
         return bad("other_log", 0, "this is not the log that was asked about: its first record is another")
     if done.broken_at is not None:
-        return _broken(done, notes, own, chain)
+        return _broken(done, notes, chain)
     for anchor in anchors:
         fault_found = _against_anchor(done, anchor, chain)
         if fault_found:
@@ -124,42 +128,40 @@ def judge(
         )
     if not notes:
         return bad("unsigned", 0, "a log of ours has signed checkpoints from its first record on, and here is none")
-    if own and keys and not set(keys) & set(own):
-        return bad("signature", 0, "the first record names another log key than the one to be trusted")
-    found = _notes_fault(done, notes, own, chain)
-    if found is None and (size := _second_history(done, notes, own)) is not None:
+    if done.keys.keys and keys and not set(keys) & set(done.keys.keys):
+        return bad("signature", 0, "the log names another key than the one to be trusted")
+    found = _notes_fault(done, notes, chain)
+    if found is None and (size := _second_history(done, notes)) is not None:
         return bad("forked", None, f"the log's key has signed other records up to {size} as well", "FORKED")
     if found is None and head is not None:
         found = _head_fault(done, head)
     return bad(*found) if found else _good(done, keys, anchors, chain)
 
 
-def _named_key(line: bytes) -> bytes:
-    """The log key that a genesis record names; RecordError if it is none."""
-    first = record.decode(line)
-    ext = first.get("ext")
-    if first["type"] != "log.genesis" or not isinstance(ext, dict):
-        raise record.RecordError("it is no `log.genesis`")
-    try:
-        key = base64.b64decode(ext["log_key"], validate=True)
-    except (KeyError, TypeError, ValueError) as e:
-        raise record.RecordError("it names no log key") from e
-    if len(key) != 32:
-        raise record.RecordError("it names no log key of 32 bytes")
-    return key
-
-
-def _broken(done: Scan, notes: Sequence[str], keys: Sequence[bytes], chain: str | None) -> Integrity:
+def _broken(done: Scan, notes: Sequence[str], chain: str | None) -> Integrity:
     at = done.broken_at or 0
+
+    def bad(kind: str, seq: int, what: str) -> Integrity:
+        return Integrity("TAMPERED", done.size, done.root, chain, seq, kind, what)
+
+    if fault := _malformed(done.last):
+        return bad("malformed", at, f"line {at + 1} is not a record in canonical form: {fault}")
+    if at == 0 or _trusted_size(done, notes) >= at:
+        return bad("link", at, f"record {at} does not follow the one before")
+    if fault := _malformed(done.before):  # it links to the one before, so it was put in its place
+        return bad("malformed", at - 1, f"line {at} is not a record in canonical form: {fault}")
+    return bad(
+        "link", at - 1, f"record {at} does not follow record {at - 1}: one of them was altered, added or left out"
+    )
+
+
+def _malformed(line: bytes) -> str | None:
+    """Why a line is no record of ours, None if it is one."""
     try:
-        record.decode(done.last)
-        kind, what = "link", f"record {at} does not follow the one before"
+        record.decode(line)
     except record.RecordError as e:
-        kind, what = "malformed", f"line {at + 1} is not a record in canonical form: {e}"
-    first = at
-    if kind == "link" and at > 0 and _trusted_size(done, notes, keys) < at:
-        first, what = at - 1, f"record {at} does not follow record {at - 1}: one of them was altered, added or left out"
-    return Integrity("TAMPERED", done.size, done.root, chain, first, kind, what)
+        return str(e)
+    return None
 
 
 def _against_anchor(done: Scan, anchor: Anchor, chain: str | None) -> tuple[str, int | None, str, str] | None:
@@ -174,30 +176,41 @@ def _against_anchor(done: Scan, anchor: Anchor, chain: str | None) -> tuple[str,
     return None
 
 
-def _notes_fault(
-    done: Scan, notes: Sequence[str], keys: Sequence[bytes], chain: str | None
-) -> tuple[str, int | None, str] | None:
+def _notes_fault(done: Scan, notes: Sequence[str], chain: str | None) -> tuple[str, int | None, str] | None:
     """What is wrong between the records and their checkpoints: class, first record not to be trusted, message."""
     newest = notes[-1]
     try:
         said = notes_.parse(newest)
     except notes_.NoteError as e:
-        return "checkpoint", _untrusted(done, notes, keys), f"the newest checkpoint cannot be read: {e}"
-    if said.size > done.size:
+        return "checkpoint", _untrusted(done, notes), f"the newest checkpoint cannot be read: {e}"
+    if chain is not None and said.chain != chain:
+        return "checkpoint", _untrusted(done, notes), "the newest checkpoint is of another log"
+    altered = said.size != done.size and _altered(done, notes)
+    if said.size > done.size and not altered:
         return "truncated", done.size, f"the checkpoint covers {said.size} records, here are {done.size}"
-    if said.chain != chain:
-        return "checkpoint", _untrusted(done, notes, keys), "the newest checkpoint is of another log"
-    if said.size < done.size:
+    if said.size < done.size and not altered:
         return "unsigned", said.size, f"records from {said.size} on are covered by no checkpoint"
     if said.root != done.root:
-        at = _trusted_size(done, notes, keys)
+        at = _trusted_size(done, notes)
         return "root", at, f"the records link up but are not those the checkpoint was signed over, from {at} on"
-    if not any(notes_.signed_by(newest, key) for key in keys):
-        return "signature", _untrusted(done, notes, keys), "the newest checkpoint is not signed by the log's key"
+    if not _signed(done, newest, said.size):
+        return "signature", _untrusted(done, notes), "the newest checkpoint is not signed by the log's key"
     return None
 
 
-def _second_history(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> int | None:
+def _altered(done: Scan, notes: Sequence[str]) -> bool:
+    """Whether the last checkpoint that the records reach is over others than these: more is wrong than their number."""
+    for note in reversed(notes):
+        try:
+            said = notes_.parse(note)
+        except notes_.NoteError:
+            continue
+        if said.size in done.roots:
+            return done.roots[said.size] != said.root
+    return False
+
+
+def _second_history(done: Scan, notes: Sequence[str]) -> int | None:
     """The size of an older checkpoint that the log's key signed over other records: two histories by one holder."""
     for note in notes[:-1]:
         try:
@@ -205,14 +218,14 @@ def _second_history(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> 
         except notes_.NoteError:
             continue
         other = said.size in done.roots and done.roots[said.size] != said.root
-        if other and any(notes_.signed_by(note, key) for key in keys):
+        if other and any(notes_.signed_by(note, key) for key in done.keys.keys):
             return said.size
     return None
 
 
-def _untrusted(done: Scan, notes: Sequence[str], keys: Sequence[bytes]) -> int | None:
+def _untrusted(done: Scan, notes: Sequence[str]) -> int | None:
     """The first record that no good checkpoint covers, None if all are covered."""
-    trusted = _trusted_size(done, notes, keys)
+    trusted = _trusted_size(done, notes)
     return trusted if trusted < done.size else None
 
 

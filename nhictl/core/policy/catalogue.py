@@ -28,16 +28,18 @@ class InvalidRequestError(ValueError):
 class Tool:
     """A declared tool. `args` maps a name to its type and whether it is optional; `resource` is None, the kind the
     caller names (`uri`, `path`, `string`), or a template over arguments such as `s3://{args.bucket}/{args.key}`; `cost`
-    is what a call of it counts for under spending limits.
+    is what a call of it counts for under spending limits, `digest` that of the description it was declared from
+    (`tool_digest`).
     """
 
-    __slots__ = ("_nested", "_order", "_required", "_template", "args", "cost", "name", "open", "resource")
+    __slots__ = ("_nested", "_order", "_required", "_template", "args", "cost", "digest", "name", "open", "resource")
 
     def __init__(
         self, name: str, args: dict[str, tuple[ArgType, bool]], *, is_open: bool = False, resource: str | None = None,
-        cost: Cost | None = None,
+        cost: Cost | None = None, digest: str | None = None,
     ) -> None:  # fmt: skip
         self.name = name
+        self.digest = digest
         self.args = args
         self.open = is_open
         self.resource = resource
@@ -71,6 +73,13 @@ class Tool:
         """Return arguments in normal form, the same flattened to dotted names, and the resource; raise
         `InvalidRequestError`.
         """
+        normals, flat = self.arguments(args)
+        return normals, flat, self._resource(flat, resource)
+
+    def arguments(
+        self, args: dict[str, Any], erased: frozenset[str] = frozenset()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return arguments in normal form, and flattened; `erased` names those that were given but cannot be seen."""
         normals: dict[str, Any] = {}
         order = self._order
         for name, value in args.items():
@@ -85,13 +94,22 @@ class Tool:
                 except Refused as e:
                     raise InvalidRequestError(f"args.{name}", str(e)) from e
         for name in self._required:
-            if name not in normals:
+            if name not in normals and name not in erased:
                 raise InvalidRequestError(f"args.{name}", "is missing")
         # An undeclared name of an open tool must never pass for a declared one, `a.b` for the field `b` of `a`.
         flat = normals if not self._nested else _flatten({k: v for k, v in normals.items() if k in order})
         if self.cost is not None and (negative := self.cost.check(flat)) is not None:
             raise InvalidRequestError(f"args.{negative}", "is a negative cost")
-        return normals, flat, self._resource(flat, resource)
+        return normals, flat
+
+    @property
+    def derived_from(self) -> tuple[str, ...] | None:
+        """The arguments, by dotted name, that a derived resource is made of; None where nothing is derived."""
+        return None if self._template is None else tuple(self._template[1::2])
+
+    def resource_of(self, flat: dict[str, Any], given: str | None) -> str | None:
+        """Return the resource, given flattened arguments in normal form and the caller's word; raise `InvalidRequestError`."""
+        return self._resource(flat, given)
 
     def _resource(self, flat: dict[str, Any], given: str | None) -> str | None:
         if self.resource is None:
@@ -115,7 +133,9 @@ class Tool:
         """Return the canonical JSON form."""
         args = {name: [kind.to_json(), optional] for name, (kind, optional) in self.args.items()}
         made = {"args": args, "open": self.open, "resource": self.resource}
-        return made if self.cost is None else made | {"cost": self.cost.form}
+        if self.cost is not None:
+            made["cost"] = self.cost.form
+        return made if self.digest is None else {**made, "digest": self.digest}
 
     @classmethod
     def from_json(cls, name: str, form: dict[str, Any]) -> Tool:
@@ -126,7 +146,9 @@ class Tool:
             from nhictl.core.policy.cost import Cost
 
             cost = Cost(form["cost"])
-        return cls(name, args, is_open=form["open"], resource=form["resource"], cost=cost)
+        return cls(
+            name, args, is_open=form["open"], resource=form["resource"], cost=cost, digest=form.get("digest")
+        )  # fmt: skip
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Policy:
     """An immutable policy. `form` is its canonical form; build one with `parse_policy` or `from_json`."""
 
     __slots__ = (
+        "_by_tool",
         "_bytes",
         "_data",
         "_digest",
@@ -51,6 +52,7 @@ class Policy:
     def __init__(self, form: dict[str, Any]) -> None:
         self.form = form
         self.timezone: str = form["timezone"]
+        self._by_tool: dict[str, list[dict[str, Any]]] | None = None
         self._bytes: bytes | None = None
         self._digest: str | None = None
         self._tools: dict[str, Tool] = {}
@@ -115,6 +117,11 @@ class Policy:
             found = self._tools[name] = Tool.from_json(name, self.form["tools"][name])
         return found
 
+    @property
+    def sensitivities(self) -> list[tuple[str, int]]:
+        """Prefixes of resources with their rank, the longest first: the first that covers a resource decides."""
+        return self._data
+
     def sensitivity_rank(self, resource: str) -> int:
         """Return the rank (0 public to 3 restricted) of a resource in normal form; an unlisted one counts as
         restricted.
@@ -128,9 +135,23 @@ class Policy:
         """Return the rules whose tools include `tool`, compiled, sorted by id."""
         found = self._rules.get(tool.name)
         if found is None:
-            found = [Rule(rule, tool, self.timezone) for rule in self.form["rules"] if tool.name in rule["tools"]]
+            if not self._rules:  # whoever asks about one tool alone is answered without an index of all
+                forms = [rule for rule in self.form["rules"] if tool.name in rule["tools"]]
+            else:
+                forms = self.by_tool.get(tool.name, [])
+            found = [Rule(rule, tool, self.timezone) for rule in forms]
             self._rules[tool.name] = found
         return found
+
+    @property
+    def by_tool(self) -> dict[str, list[dict[str, Any]]]:
+        """The canonical rules by the tools that they name, sorted by id."""
+        if self._by_tool is None:
+            self._by_tool = {}
+            for rule in self.form["rules"]:
+                for name in rule["tools"]:
+                    self._by_tool.setdefault(name, []).append(rule)
+        return self._by_tool
 
     def gates(self, tool: Tool) -> list[Gate]:
         """Return what the classes of `tool` ask of its calls, compiled; nothing for a tool that is in none."""

@@ -33,9 +33,10 @@ class Cost:
         return (fixed if name is None else flat[name]), (always if unit is None else flat[unit])
 
     def check(self, flat: dict[str, Any]) -> str | None:
-        """The name of the argument that makes the cost negative, if one does."""
+        """The name of the argument that makes the cost negative, if one does; one that cannot be seen does not."""
         name = self._amount[0]
-        return name if name is not None and flat[name] < 0 else None
+        value = flat.get(name) if name is not None else None
+        return name if value is not None and value < 0 else None
 
     @property
     def currency(self) -> str | None:

@@ -119,6 +119,8 @@ def decide(
         facts, plan = gather(policy, agent, request)
     except InvalidRequestError as e:
         return Decision("invalid_request", policy.digest, message=str(e), field=e.field)
+    if "tool.digest" in request.context and (drift := _drift(policy, request)) is not None:
+        return drift
     forbids = []
     for rule, tests in plan.forbids:
         for test in tests:
@@ -134,6 +136,15 @@ def decide(
     made.resource = facts.resource
     made.classes, made.guardrails = facts.classes, facts.guardrails
     return made
+
+
+def _drift(policy: Policy, request: Request) -> Decision | None:
+    """The denial of a call of a tool that is described otherwise now than when the catalogue was made."""
+    tool = policy.tool(request.tool)
+    if tool is None or tool.digest is None or tool.digest == request.context["tool.digest"]:
+        return None
+    message = f"tool `{tool.name}` is described otherwise now than when it was declared"
+    return Decision("tool_drift", policy.digest, message=message, field="tool")
 
 
 def _permit(

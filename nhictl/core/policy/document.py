@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
 from nhictl.core.policy.compiled import FORMAT, GATED, LIVE, Policy
+from nhictl.core.policy.document_assertions import parse_assertions
 from nhictl.core.policy.document_gates import parse_classes, parse_guardrails
 from nhictl.core.policy.document_limits import parse_limits
 from nhictl.core.policy.document_people import parse_approvers, parse_openers
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nhictl.core.policy.catalogue import Tool
+    from nhictl.core.policy.places import Places
     from nhictl.core.policy.yaml_events import Node
 
 __all__ = ["parse_policy"]
 
 _KEYS = (
     "nhictl_policy", "id", "owner", "default", "timezone", "tools", "data", "classes", "guardrails", "rules", "limits",
-    "openers", "approvers",
+    "openers", "approvers", "assertions",
 )  # fmt: skip
-_LATER = ("assertions",)
 
 
-def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
-    """Return the policy that `(name, content)` files make together; raise `InputError` at the first fault."""
+def parse_policy(files: Sequence[tuple[str, bytes]], places: Places | None = None) -> Policy:
+    """Return the policy that `(name, content)` files make together; raise `InputError` at the first fault.
+
+    `places`, if given, notes where each part stands.
+    """
     if not files:
         raise InputError("no policy file")
     roots = [_root(file, data) for file, data in files]
@@ -59,6 +63,14 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
                 if rule["id"] in rules:
                     raise node.value["id"].error(f"duplicate rule `{rule['id']}`")
                 rules[rule["id"]] = rule
+                if places is not None:
+                    places.put("rule", rule["id"], node)
+    assertions: dict[str, Any] = {}
+    for root in roots:
+        parse_assertions(root, tools, classes, assertions, places)
+        if places is not None:
+            for kind, section in (("tool", "tools"), ("class", "classes"), ("guardrail", "guardrails")):
+                places.keys(kind, root, section)
     form = {
         "nhictl_compiled_policy": FORMAT,
         "ids": _texts(roots, "id"),
@@ -70,6 +82,8 @@ def parse_policy(files: Sequence[tuple[str, bytes]]) -> Policy:
     }
     if classes:
         form |= {"nhictl_compiled_policy": GATED, "classes": classes, "guardrails": guardrails}
+    if assertions:
+        form["assertions"] = [assertions[text] for text in sorted(assertions)]
     return Policy(form | _live(roots, tools, classes, form))
 
 
@@ -105,9 +119,6 @@ def _live(
 def _root(file: str, data: bytes) -> Node:
     root = reading.one_mapping(file, data, "a policy")
     reading.version(root, "nhictl_policy")
-    for key in _LATER:
-        if key in root.value:
-            raise root.key_error(key, f"`{key}` is not supported yet")
     fields = reading.entries(root, _KEYS, what="a policy")
     if "default" in fields and fields["default"].value != "deny":
         raise fields["default"].error("`default` can only be `deny`")

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_tool"]
 
+_HEX = frozenset("0123456789abcdef")
 _RESOURCES = ("uri", "path", "string")
 
 
 def parse_tool(name: str, node: Node) -> Tool:
     """Return the declared tool; raise `InputError` with the place."""
     what = f"tool `{name}`"
-    fields = reading.entries(node, ("args", "resource", "cost"), what=what)
+    fields = reading.entries(node, ("args", "resource", "cost", "digest"), what=what)
     args: dict[str, tuple[ArgType, bool]] = {}
     is_open = False
     if "args" in fields:
@@ -30,7 +31,20 @@ def parse_tool(name: str, node: Node) -> Tool:
             args = _arguments(fields["args"], what=f"`args` of {what}")
     resource = _resource(fields["resource"], Tool(name, args)) if "resource" in fields else None
     cost = _cost(fields["cost"], Tool(name, args)) if "cost" in fields else None
-    return Tool(name, args, is_open=is_open, resource=resource, cost=cost)
+    digest = _digest(fields["digest"]) if "digest" in fields else None
+    return Tool(name, args, is_open=is_open, resource=resource, cost=cost, digest=digest)
+
+
+def _digest(node: Node) -> str:
+    value = node.value
+    if (
+        not isinstance(value, str)
+        or len(value) != 71
+        or not value.startswith("sha256:")
+        or not _HEX.issuperset(value[7:])
+    ):
+        raise node.error("`digest` is `sha256:` and 64 lower-case hex digits")
+    return value
 
 
 def _arguments(node: Node, *, what: str) -> dict[str, tuple[ArgType, bool]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
-__all__ = ["DAYS", "compile_window", "minute_of", "window_json", "zone"]
+__all__ = ["DAYS", "compile_window", "local_time", "minute_of", "window_json", "zone"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ZONES: dict[str, tzinfo] = {}
@@ -72,17 +72,18 @@ def compile_window(window: dict[str, Any], timezone: str) -> tuple[Callable[[Any
     low, high = minute_of(window["from"]), minute_of(window["to"])
 
     def test(facts: Any) -> int:
-        day, minute = _local(facts.now_us, timezone)
+        day, minute = local_time(facts.now_us, timezone)
         return 1 if day in days and low <= minute < high else 0
 
     def see(facts: Any) -> Any:
-        day, minute = _local(facts.now_us, timezone)
+        day, minute = local_time(facts.now_us, timezone)
         return f"{DAYS[day]} {minute // 60:02}:{minute % 60:02} {timezone}"
 
     return test, see
 
 
-def _local(now_us: int, timezone: str) -> tuple[int, int]:
+def local_time(now_us: int, timezone: str) -> tuple[int, int]:
+    """The day of the week, 0 for Monday, and the minute of the day that a clock in `timezone` shows."""
     from datetime import datetime
 
     moment = datetime.fromtimestamp(now_us // 1_000_000, zone(timezone))

@@ -12,7 +12,7 @@ from nhictl.core.replay.gaps import Gaps
 from nhictl.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Content = Callable[[int, str], Any]
     Reimport = Callable[..., list[Event]]
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _Key = tuple[str | None, str | None, str | None, str | None]
 _OUTCOMES = {"ok": "ok", "error": "error", "deny": "denied"}
+ERASED: Any = object()
+"""What `content` answers for content that is known to be erased, None for what is not at hand."""
+
 _SLOTS = {"args": "args", "result": "result", "principal": "principal", "res": "resource"}
 
 
@@ -36,10 +39,10 @@ class Replayed:
 def fold(records: Iterable[tuple[int, Record]], content: Content, reimport: Reimport | None = None) -> Replayed:
     """Turn records, each beside its `seq` and in the order of the log, into events.
 
-    `content(seq, label)` opens sealed content, None if it is erased or not at hand; it is asked only for labels that
-    the record commits to. `reimport(importer, data, run)` re-reads the source of a `log.imported` record, with the
-    map as fourth argument if the record has one; its events follow that record. Where that fails with InputError, the
-    record stands alone and `unproven` says why.
+    `content(seq, label)` opens sealed content, `ERASED` or None if it cannot; it is asked only for labels that the record
+    commits to. `reimport(importer, data, run)` re-reads the source of a `log.imported` record, with the map as fourth
+    argument if the record has one; its events follow that record. Where that fails with InputError, the record stands
+    alone and `unproven` says why.
 
     `n` counts the `tool.called` records of a task in the records given, so give all of a task's records or none.
     """
@@ -47,6 +50,17 @@ def fold(records: Iterable[tuple[int, Record]], content: Content, reimport: Reim
     for seq, record in records:
         folding.add(seq, record)
     return folding.done()
+
+
+def stream(
+    records: Iterable[tuple[int, Record]], content: Content, reimport: Reimport | None = None
+) -> Iterator[Event]:
+    """The same events as they come, in little memory: a call is handed on before its result is known."""
+    folding = _Fold(content, reimport)
+    for seq, record in records:
+        folding.add(seq, record)
+        yield from folding.events
+        folding.events = []
 
 
 class _Fold:
@@ -114,8 +128,10 @@ class _Fold:
             if label in ("source", "map"):
                 continue
             value = self.content(seq, label)
-            if value is None:
+            if value is None or value is ERASED:
                 self.gaps.missing(label, seq)
+                if value is ERASED:
+                    event.ext = {**(event.ext or {}), "erased": [*(event.ext or {}).get("erased", ()), label]}
             elif label == "prompt":
                 event.set_content(value)
             elif label in _SLOTS:

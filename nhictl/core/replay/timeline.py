@@ -40,6 +40,8 @@ def gist(event: Event, width: int) -> str | None:
     """What an event says, shortly: arguments, a message's text, what was revoked or frozen, or which key; else None."""
     if event.args is not None:
         return short(event.args, width)
+    if event.ext and not {"args", "prompt"}.isdisjoint(event.ext.get("erased", ())):
+        return "[erased]"
     if event.type.startswith("key.") and isinstance(kid := (event.ext or {}).get("kid"), str):
         return short(kid, width)
     if event.type in _WHAT and event.ext:

@@ -12,7 +12,7 @@ from nhictl.core.ledger.merkle import CompactRange
 from nhictl.errors import NhictlError
 from nhictl.ops import audit_log, high_water
 from nhictl.ops.doctor.report import Check, Patient
-from nhictl.store import agents, inspect, log
+from nhictl.store import agents, erasure, inspect, log
 from nhictl.store.schema import VERSION
 
 _VERIFY: Final = "look at it with: nhictl audit verify; if it is damaged: nhictl home restore FILE"
@@ -55,7 +55,7 @@ def newest(patient: Patient) -> Iterator[Check]:
         yield Check("log", "bad", "the head of the log is not its newest record", _VERIFY)
     elif (said.size, said.root) != (head.size, tree.root()):
         yield Check("log", "bad", "the newest checkpoint is not of the newest record", _VERIFY)
-    elif not any(checkpoint.signed_by(note or "", key) for key in keys):
+    elif not keys or not checkpoint.signed_by(note or "", keys[-1]):
         yield Check("log", "bad", "the newest checkpoint is not signed by the log's key", _VERIFY)
     else:
         yield Check("log", "ok", f"{head.size} records; the newest is signed (all of them: nhictl audit verify)")
@@ -85,3 +85,13 @@ def mark(patient: Patient) -> Iterator[Check]:
         yield Check("high-water", "ok" if size - seen.size < 10 else "warn", text)
     else:
         yield Check("high-water", "ok", f"the database is as far as it was seen: {size} records")
+
+
+def erasures(patient: Patient) -> Iterator[Check]:
+    """Whether what was erased is out of every file of the home."""
+    waiting = erasure.waiting(patient.open())
+    if not waiting:
+        yield Check("erasure", "ok", "nothing that was erased is waiting to be cleaned out of a file")
+        return
+    text = f"erasures that are not finished: records {', '.join(str(one.seq) for one in waiting[:5])}"
+    yield Check("erasure", "warn", text, "finish them: nhictl audit redact --finish")

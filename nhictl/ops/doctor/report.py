@@ -64,6 +64,7 @@ def examine(house: House) -> list[Check]:
         ("database", database.database),
         ("log", database.newest),
         ("high-water", database.mark),
+        ("erasure", database.erasures),
         ("custody", authority.custody),
         ("clock", host.clock),
         ("time-service", host.time_service),

@@ -68,7 +68,7 @@ def test_the_registries_are_closed() -> None:
         "token": {"issued", "delegated", "exchanged", "presented", "denied", "used", "revoked"},
         "trust": {"added", "removed", "published"}, "lease": {"lost", "taken"}, "policy": {"activated", "evaluated"},
         "credential": {"acquired", "revoked", "revoke_failed"},
-        "tool": {"called", "returned"}, "approval": {"requested", "granted", "denied", "used"},
+        "tool": {"called", "returned"}, "message": {"added"}, "approval": {"requested", "granted", "denied", "used"},
         "key": {"prepared", "activated", "tainted", "revoked"}, "authority": {"frozen", "unfrozen"}, "custody": {"changed"},
     }  # fmt: skip
     assert sorted(record.TYPES) == sorted(f"{noun}.{verb}" for noun, verbs in nouns.items() for verb in verbs)

@@ -119,7 +119,7 @@ ATTACKS: dict[str, tuple[Alter, Expected]] = {
     "row made text that is none": (
         lambda d, _: d.execute("UPDATE log SET line = CAST(x'fffe' AS TEXT) WHERE seq = 6"), (TAMPERED, "malformed", 6)
     ),
-    "line feed put into a row": (lambda d, g: put(d, 6, g.lines[6] + b"\n" + g.lines[6]), (TAMPERED, "link", 6)),
+    "line feed put into a row": (lambda d, g: put(d, 6, g.lines[6] + b"\n" + g.lines[6]), (TAMPERED, "malformed", 6)),
     "last row edited": (lambda d, g: put(d, 11, edited(g.lines[11], agent="x")), (TAMPERED, "root", 11)),
     "second row edited": (lambda d, g: put(d, 1, edited(g.lines[1], agent="x")), (TAMPERED, "link", 1)),
     "first row edited": (lambda d, g: put(d, 0, edited(g.lines[0], agent="x")), (TAMPERED, "other_log", 0)),
@@ -223,7 +223,7 @@ HEADS: dict[str, str] = {
 
 def judged(copy: House, log: Log) -> ledger.Integrity:
     """The verdict on the copy's lines beside the copy's head."""
-    done = ledger.scan([line for _, line in log_table.lines(copy.db)], [SIZE])
+    done = ledger.scan([[line for _, line in log_table.lines(copy.db)]], [SIZE])
     row = log_table.head(copy.db) or log_table.HeadRow(0, 0, record.GENESIS_PREV, b"")
     head = ledger.Head(row.size, row.prev, row.subtrees)
     keys = [log.key.public]

@@ -39,7 +39,6 @@ CASES: list[tuple[str, str, str, int, int]] = [
     ("empty rules", HEAD + "rules: []\n", "`rules` must not be empty", 5, 8),
     ("rules as mapping", HEAD + "rules: {a: 1}\n", "`rules` must be a list", 5, 8),
     # not yet
-    ("assertions", HEAD + "assertions: {}\n", "`assertions` is not supported yet", 5, 1),
     # costs and limits
     ("cost without currency", T + "  v: {args: {n: number}, cost: {amount: args.n}}\n", "lacks `currency`", 5, 32),
     ("cost of nothing", T + "  v: {cost: {amount: args.n, currency: EUR}}\n", "`args.n` is no number argument", 5, 22),
@@ -94,6 +93,17 @@ CASES: list[tuple[str, str, str, int, int]] = [
      "`b` and `a` have the same key", 6, 36),
     ("approver twice", P + "{name: a, uid: [1], acts: [redact]}\n  - {name: a, uid: [2], acts: [redact]}\n",
      "duplicate approver `a`", 6, 12),
+    # assertions
+    ("assertions as mapping", HEAD + "assertions: {}\n", "`assertions` must be a list", 5, 13),
+    ("empty assertions", HEAD + "assertions: []\n", "`assertions` must not be empty", 5, 13),
+    ("assertion of nothing", HEAD + "assertions: [{owner: a}]\n", "an assertion lacks `never`", 5, 14),
+    ("assertion that matches all", HEAD + "assertions: [{never: {}}]\n", "`match` must not be empty", 5, 22),
+    ("unknown key in an assertion", HEAD + "assertions: [{never: {agents: [a]}, ownr: b}]\n", "unknown key `ownr`", 5, 37),
+    ("unknown match in an assertion", HEAD + "assertions: [{never: {agent: [a]}}]\n", "unknown key `agent`", 5, 23),
+    ("assertion about no tool", HEAD + "assertions: [{never: {tools: [nope]}}]\n", "no declared tool is called `nope`", 5, 31),
+    ("assertion about no class", HEAD + "assertions: [{never: {classes: [nope]}}]\n", "no class is called `nope`", 5, 33),
+    ("assertion on no fact", HEAD + "assertions: [{never: {agents: [a]}, when: {agent.nme: {eq: b}}}]\n",
+     "no fact is called `agent.nme`", 5, 44),
     # classes and guardrails
     ("unknown class", RULE + "    match: {classes: [a]}\n", "no class is called `a`", 8, 23),
     ("class of other tools", K + "rules: [{id: A, effect: permit, match: {classes: [k], tools: [u]}}]\n",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.algebra.rooms import Shape
     from nhictl.core.policy.types import ArgType
 
-__all__ = ["Call", "invalid_call", "make"]
+__all__ = ["Call", "invalid_call", "liken", "make"]
 
 _SAMPLES: dict[str, tuple[Any, Any]] = {
     "number": (1, 2),
@@ -50,7 +50,7 @@ def make(name: str, shape: Shape, chosen: dict[str, Any], same: dict[tuple[str, 
     """The call to `name` with the values `chosen` by fact, and `same` by pairs of facts that are to be alike or not."""
     values = dict(chosen)
     for (path, other), wanted in same.items():
-        _liken(shape, values, path, other, wanted)
+        liken(shape, values, path, other, wanted)
     resource = values.pop("resource", None)
     resource = None if resource is ABSENT else resource
     if shape.tool is None:
@@ -72,7 +72,7 @@ def invalid_call(name: str, shape: Shape) -> Call:
     return Call(name, made.args, "/../x" if wants else "x")
 
 
-def _liken(shape: Shape, values: dict[str, Any], path: str, other: str, wanted: Any) -> None:
+def liken(shape: Shape, values: dict[str, Any], path: str, other: str, wanted: Any) -> None:
     """Give two facts values that are alike, or not, as far as nothing else chose them; or leave them out."""
     if wanted is ABSENT:
         return

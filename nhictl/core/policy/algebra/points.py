@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.algebra.budget import Budget
     from nhictl.core.policy.condition import Condition
 
-__all__ = ["Point", "holds", "points"]
+__all__ = ["Point", "bounds_of", "holds", "instants", "is_normal", "numbers", "part_of", "points"]
 
 _LARGEST = 10**40 - 1
 _FIRST_INSTANT, _LAST_INSTANT = "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"
@@ -56,16 +56,16 @@ def points(kind: str, inside: list[Condition], outside: Iterable[Condition], bud
     """Points of a type for all `inside` to be true of, that tell all of `inside` and `outside` apart."""
     named = next((c for c in inside if isinstance(c.domain, Values) and not c.domain.negated), None)
     if named is not None:
-        found = [Point(value) for value in _values(named) if kind in UNTYPED or _is_normal(kind, value)]
+        found = [Point(value) for value in _values(named) if kind in UNTYPED or is_normal(kind, value)]
     else:
         every = [*inside, *outside]
         found = []
         if kind in UNTYPED:
-            found += [*_numbers(every, integral=False), Point(True), Point(False)]
+            found += [*numbers(every, integral=False), Point(True), Point(False)]
         if kind in ("number", "integer"):
-            found += _numbers(every, integral=kind == "integer")
+            found += numbers(every, integral=kind == "integer")
         elif kind == "timestamp":
-            found += _instants(every)
+            found += instants(every)
         elif kind == "boolean":
             found += [Point(True), Point(False)]
         elif kind == "sensitivity":
@@ -80,7 +80,7 @@ def _values(condition: Condition) -> tuple[Any, ...]:
     return condition.operand if isinstance(condition.operand, tuple) else (condition.operand,)
 
 
-def _is_normal(kind: str, value: Any) -> bool:
+def is_normal(kind: str, value: Any) -> bool:
     """Whether a value is of a type; a tool's resource (`resource:uri`) is narrower than what its conditions may name."""
     head, colon, look = kind.partition(":")
     try:
@@ -89,7 +89,7 @@ def _is_normal(kind: str, value: Any) -> bool:
         return kind == "sensitivity"
 
 
-def _bounds(conditions: Iterable[Condition]) -> list[Any]:
+def bounds_of(conditions: Iterable[Condition]) -> list[Any]:
     """Every value that a condition names."""
     found: list[Any] = []
     for condition in conditions:
@@ -98,10 +98,10 @@ def _bounds(conditions: Iterable[Condition]) -> list[Any]:
     return found
 
 
-def _numbers(conditions: list[Condition], *, integral: bool) -> list[Point]:
+def numbers(conditions: list[Condition], *, integral: bool) -> list[Point]:
     from math import floor
 
-    bounds = sorted({value for value in _bounds(conditions) if scalar_kind(value) == "number"})
+    bounds = sorted({value for value in bounds_of(conditions) if scalar_kind(value) == "number"})
     if not bounds:
         return [Point(1)]
     found = [Point(value) for value in bounds]
@@ -145,11 +145,11 @@ def _shorter(middle: Any, low: Any, high: Any) -> Point | None:
     return None
 
 
-def _instants(conditions: list[Condition]) -> list[Point]:
+def instants(conditions: list[Condition]) -> list[Point]:
     from nhictl.core.policy.instant import instant_text, parse_instant
 
     first, last = parse_instant(_FIRST_INSTANT), parse_instant(_LAST_INSTANT)
-    bounds = sorted({parse_instant(text) for text in _bounds(conditions)})
+    bounds = sorted({parse_instant(text) for text in bounds_of(conditions)})
     if not bounds:
         return [Point("2030-01-01T00:00:00.000000Z")]
     found = {near for bound in bounds for near in (bound - 1, bound, bound + 1)}
@@ -157,7 +157,7 @@ def _instants(conditions: list[Condition]) -> list[Point]:
 
 
 def _texts(kind: str, inside: list[Condition], every: list[Condition], budget: Budget) -> list[Point]:
-    words = {value for value in _bounds(every) if isinstance(value, str)}
+    words = {value for value in bounds_of(every) if isinstance(value, str)}
     parts = {_key(c): c for c in every if isinstance(c.domain, Pattern | Prefix | Under | Looking)}
     keys = list(parts)
     required = {at for at, key in enumerate(keys) if any(_key(c) == key for c in inside)}
@@ -165,15 +165,15 @@ def _texts(kind: str, inside: list[Condition], every: list[Condition], budget: B
     name = "string" if kind in UNTYPED else kind
 
     def good(text: str, mask: int) -> bool:
-        return _is_normal(name, text) and all(
+        return is_normal(name, text) and all(
             (parts[key].test_value(text) == TRUE) is bool(mask >> at & 1) for at, key in enumerate(keys)
         )
 
-    machine = [_part(parts[key]) for key in keys]
+    machine = [part_of(parts[key]) for key in keys]
     walked = walk(universe(kind), WordsPart(words), machine, required, good, budget)
     if places and not walked.get(sum(1 << at for at in required), ("", False))[1]:
         _look(walked, WordsPart(words), machine, required, places, good, budget)
-    found = [Point(word) for word in sorted(words) if _is_normal(name, word)]
+    found = [Point(word) for word in sorted(words) if is_normal(name, word)]
     for mask, (text, ok) in walked.items():
         met = frozenset(key for at, key in enumerate(keys) if mask >> at & 1)
         found.append(Point(text, sure=ok, patterns=met))
@@ -225,7 +225,7 @@ def _key(condition: Condition) -> Key:
     return condition.op, str(condition.operand)
 
 
-def _part(condition: Condition) -> Part:
+def part_of(condition: Condition) -> Part:
     domain = condition.domain
     if isinstance(domain, Pattern):
         return GlobPart(domain.glob.text)

@@ -196,7 +196,24 @@ class _Spoilt(_Rules):
         return "spoilt" if char == "\\" or state == "spoilt" else "in"
 
 
+class _AgentName(_Rules):
+    """Names that an agent can have: a letter or digit at both ends; that they are at most 64 long is not followed."""
+
+    start = "begin"
+    ends = frozenset({"in"})
+    marks = "._-"
+
+    def step(self, state: Any, char: str) -> Any:
+        """Letters and digits, and marks between them."""
+        if state == DEAD:
+            return DEAD
+        if char in "._-":
+            return DEAD if state == "begin" else "mark"
+        return "in" if char in _DIGITS or "a" <= char <= "z" else DEAD
+
+
 _KINDS: dict[str, type[Any]] = {
+    "agent": _AgentName,
     "spoilt": _Spoilt,
     "uri": _Uri,
     "path": _Path,

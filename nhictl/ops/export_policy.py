@@ -1,0 +1,63 @@
+"""`policy export`: a policy in another engine's words, or what those cannot say. Writes nothing but its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nhictl.core.policy.compiled import Policy
+from nhictl.core.policy.registry import Agent, parse_agents
+from nhictl.errors import InputError, NotFoundError
+from nhictl.ops import policies
+from nhictl.ops.house import House
+from nhictl.store import agents as agent_table
+from nhictl.store import sqlite
+
+TARGETS = ("cedar", "authzen")
+
+
+def export_policy(
+    house: House, target: str, files: Sequence[tuple[str, bytes]], registry: tuple[str, bytes] | None
+) -> dict[str, Any]:
+    """`{"target", "policy": {"digest"}, "refused": [{where, why}], …}` and, by target, `cedar`, `cedar_schema`, `entities`, or
+    `requests` of the shape that it decides. The policy is that of the files, else the one in force.
+    """
+    if target not in TARGETS:
+        raise InputError(f"--to `{target}` is unknown", code="usage", hint=f"one of {', '.join(TARGETS)}")
+    policy = _policy(house, files)
+    body: dict[str, Any] = {"target": target, "policy": {"digest": policy.digest}}
+    if target == "authzen":
+        from nhictl.formats import authzen
+
+        return {**body, "refused": [], "requests": authzen.shapes(policy)}
+    from nhictl.formats import cedar, cedar_request
+
+    made = cedar.export(policy)
+    body["refused"] = made.refused
+    if not made.refused:
+        body["cedar"] = made.text
+        body["cedar_schema"] = cedar_request.schema(policy)
+        body["entities"] = cedar_request.entities(_agents(house, registry))
+    return body
+
+
+def _policy(house: House, files: Sequence[tuple[str, bytes]]) -> Policy:
+    if files:
+        from nhictl.core.policy.document import parse_policy
+
+        return parse_policy(files)
+    if not house.exists():
+        raise InputError(f"there is no home at {house.home}", code="usage", hint="say which policy: --policy FILE")
+    found = policies.active(house)
+    if found is None:
+        raise NotFoundError("no policy is active", hint="nhictl policy activate FILE")
+    return found
+
+
+def _agents(house: House, registry: tuple[str, bytes] | None) -> list[Agent]:
+    if registry is not None:
+        return parse_agents(*registry)
+    if not house.exists():
+        return []
+    with sqlite.guarded("read the agents"):
+        return [policies.agent_facts(row) for row in agent_table.everyone(house.db)]
