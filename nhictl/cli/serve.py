@@ -15,7 +15,7 @@ from nhictl.cli.main import Reply, show
 from nhictl.cli.session import session
 from nhictl.errors import InputError, UnavailableError
 from nhictl.ops import reading, serve_public
-from nhictl.ops.serve_start import loopback, opened
+from nhictl.ops.serve_start import check_place, loopback, opened
 from nhictl.render import Result
 from nhictl.render.escape import terminal
 
@@ -69,6 +69,8 @@ def command(
     base = _url(url)
     if audience is not None:
         reading.check_audience(audience)
+    if at is not None:
+        check_place(Path(at))
     house = opened(session().house())
 
     from nhictl.enforce.serve import run

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 from nhictl.core.token import jws
 from nhictl.ops import high_water
 from nhictl.ops.callers import Callers
 from nhictl.ops.house import House
 from nhictl.ops.turn import log_key
-from nhictl.store import agents, sqlite
+from nhictl.store import agents, files, sqlite
 
 
 def opened(house: House) -> House:
@@ -22,6 +23,11 @@ def opened(house: House) -> House:
     if signer is not None:
         house.opened(signer, jws.private_from_bytes)
     return house
+
+
+def check_place(path: Path) -> None:
+    """UnsafeError (6) for a folder where others could put a socket of theirs in the place of ours, and answer for us."""
+    files.check_parent(path.absolute().parent)
 
 
 def loopback(host: str) -> bool:

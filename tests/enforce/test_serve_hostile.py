@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
-from nhictl.enforce.serve import protocol
+from nhictl.enforce.serve import protocol, workers
 from nhictl.enforce.serve.workers import Workers
 from nhictl.errors import NhictlError
 from nhictl.ops.act import Act
@@ -160,6 +160,34 @@ def test_what_cannot_be_recorded_is_not_decided(
         lock.release()
         made.stop()
     assert len(records(authority.house)) == before + 2
+
+
+def test_too_many_that_wait_are_told_so_at_once(
+    authority: Authority, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "WAITING", 2)
+    made = Served(authority.house, tmp_path_factory.mktemp("s") / "s")
+    lock = WriteLock(authority.house.lock_path)
+    lock.acquire(5)
+    before = len(records(authority.house))
+    asked = [made.connection() for _ in range(8)]
+    try:
+        for one in asked:
+            one.request("POST", "/access/v1/evaluation", BODY, {"content-type": "application/json"})
+        assert made.ask("GET", "/health/live").status == 200
+    finally:
+        lock.release()
+    found = [json.loads(one.getresponse().read()) for one in asked]
+    for one in asked:
+        one.close()
+    done = [one for one in found if one.get("decision")]
+    refused = [one["error"]["code"] for one in found if "error" in one]
+    assert len(done) + len(refused) == 8
+    assert set(refused) == {"overloaded"}
+    assert len(records(authority.house)) == before + len(done)
+    assert {note.partition(":")[0] for note in made.notes} == {"overloaded"}
+    made.notes.clear()
+    made.stop()
 
 
 def test_one_act_that_fails_takes_no_other_with_it(authority: Authority) -> None:

@@ -180,7 +180,7 @@ USAGE: list[tuple[tuple[str, ...], int, str]] = [
     (("--socket", "s", "--open-to", "no-such-group"), 2, "no such group"),
     (("--socket", "x" * 120), 2, "too long"),
     (("--listen", "127.0.0.1:0", "--url", "ftp://x"), 2, "no http"),
-    (("--socket", "nowhere/at/all"), 7, "cannot listen"),
+    (("--socket", "nowhere/at/all"), 7, "no such file"),
 ]
 
 
@@ -197,6 +197,22 @@ def test_what_cannot_be_served_is_said_before_anything_is(
 
     assert main(["serve", *options, "--home", str(home)]) == rc
     assert word in capsys.readouterr().err
+
+
+def test_a_socket_is_not_made_where_others_could_replace_it(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nhictl.cli.main import main
+
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    assert main(["serve", "--socket", str(tmp_path / "open" / "s"), "--home", str(home)]) == 6
+    assert "others could replace" in capsys.readouterr().err
+    taken = tmp_path / "file"
+    taken.write_text("mine")
+    assert main(["serve", "--socket", str(taken), "--home", str(home)]) == 2
+    assert taken.read_text() == "mine"
+    capsys.readouterr()
 
 
 def test_without_the_extra_it_says_what_to_install(

@@ -173,6 +173,29 @@ def test_a_task_token_is_handed_on_narrower_bound_and_with_its_chain(chain: Chai
     assert not delegating.evaluate(body, headers=held | {"dpop": gone}).json["decision"]
 
 
+def test_a_resource_server_hands_on_the_proof_that_it_was_shown(
+    chain: Chain, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    served = Served(chain.house, tmp_path_factory.mktemp("s") / "s")
+    try:
+        token = chain.chain("one")[1].token
+        htm, htu = "POST", "https://api.example.org/read"
+
+        def ask(**more: Any) -> Any:
+            shown = {"token": token, "audience": delegation_home.AUDIENCE} | more
+            return served.evaluate(evaluation("one", "a.read", {"n": 1}, **shown)).json["context"]["reason"]
+
+        assert ask() == "pop_required"
+        proof = chain.proof(token, "one", htm=htm, htu=htu).decode()
+        assert ask(dpop_proof=proof, htm=htm, htu=htu + "/else") == "dpop_htu"
+        assert ask(dpop_proof=proof, htm=htm, htu=htu) == "permitted"
+        found = served.form("/introspect", token=token).json  # the proof is for whoever asks to see
+        assert (found["active"], found["token_type"]) == (True, "DPoP")
+        assert found["cnf"]["jkt"]
+    finally:
+        served.stop()
+
+
 HANDED: list[tuple[dict[str, Any], str, str]] = [
     ({"to": None}, "invalid_request", ""),
     ({"scope": None}, "invalid_request", ""),
