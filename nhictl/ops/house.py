@@ -161,11 +161,16 @@ class House:
     def reader(self) -> House:
         """This home on a connection that nobody else uses: an unfinished cursor elsewhere cannot pin an old view of it."""
         if self._reader is None:
-            self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
-            self._reader.keeps_mark = self.keeps_mark
-            self._reader.passphrase = self.passphrase
+            self._reader = self.another()
         self._reader.clock, self._reader.uid = self.clock, self.uid
         return self._reader
+
+    def another(self) -> House:
+        """This home with a connection of its own, for another thread, and with the keys that were opened here."""
+        made = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
+        made.keeps_mark, made.passphrase = self.keeps_mark, self.passphrase
+        made._keys, made._stamp, made._sealer, made._opened = self._keys, self._stamp, self._sealer, dict(self._opened)
+        return made
 
     def close(self) -> None:
         """Let go of the database."""

@@ -20,6 +20,7 @@ from tests.bench import (
     processes,
     record,
     revoke,
+    serve,
     simulate,
     store,
     tokens,
@@ -54,6 +55,7 @@ def main() -> int:
         rows += analysis.rows(max(3, rounds // 5))
         rows += policy_peers.rows(max(5, rounds // 3))
         rows += simulate.rows(rounds)
+        rows += serve.rows(folder)
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0
 
