@@ -445,6 +445,8 @@ complete -c nhictl -n '__nhictl_at 2 audit redact' -l reason -x -d 'why; sealed 
 complete -c nhictl -n '__nhictl_at 2 audit redact' -l end-tasks -d 'kill tasks that are still open in the same act'
 complete -c nhictl -n '__nhictl_at 2 audit redact' -l dry-run -d 'say what it would erase, and erase nothing'
 complete -c nhictl -n '__nhictl_at 2 audit redact' -l finish -d 'do what is left of erasures that are pending'
+complete -c nhictl -n '__nhictl_at 2 audit redact' -l key -r -F -d 'sign with this private key: OpenSSH or PEM, Ed25519 or P-256'
+complete -c nhictl -n '__nhictl_at 2 audit redact' -l key-passphrase-file -r -F -d 'where the key\'s passphrase is; - for stdin'
 complete -c nhictl -n '__nhictl_at 2 guard hook' -l audience -x -d 'who this point is to a token, if one is handed over'
 complete -c nhictl -n '__nhictl_at 3 guard hook' -a 'claude-code codex'
 complete -c nhictl -n '__nhictl_at 2 guard mcp' -l audience -x -d 'who this point is to the token that is handed over'

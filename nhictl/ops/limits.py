@@ -7,9 +7,7 @@ has one winner. An enforcement point that learns the result says so by `settle`,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
 
-from nhictl.core.ledger import content
 from nhictl.core.policy.cost import add, amount_text, read_amount
 from nhictl.core.policy.counters import Result, checked, correction
 from nhictl.core.policy.limits import NONE, Charge, Counter, Used
@@ -47,7 +45,7 @@ class StoredCounters:
 
 
 def _digest(house: House, counter: Counter) -> bytes:
-    return sha256(b"nhictl-counter\0" + content.canonical([house.meta["chain"], *counter])).digest()
+    return table.digest_of(house.meta["chain"], counter)
 
 
 def reserve(act: Act, charges: Iterable[Charge], seq: int) -> None:

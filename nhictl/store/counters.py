@@ -8,8 +8,11 @@ that giving back never makes room that is not there. Amounts are exact, as text.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from hashlib import sha256
 from typing import NamedTuple
 
+from nhictl.core.ledger.content import canonical
 from nhictl.store.agents import LATEST
 
 
@@ -32,6 +35,11 @@ class Taken(NamedTuple):
     settled: int | None
 
 
+def digest_of(chain: str, counter: Iterable[str | None]) -> bytes:
+    """What a counter is known by: the members of `core/policy/limits.Counter`, in one log."""
+    return sha256(b"nhictl-counter\0" + canonical([chain, *counter])).digest()
+
+
 def find(db: sqlite3.Connection, digest: bytes) -> int | None:
     """The row id of a counter, None if it never counted anything."""
     row = db.execute("SELECT id FROM counter WHERE digest = ?", (digest,)).fetchone()
@@ -44,6 +52,13 @@ def make(db: sqlite3.Connection, digest: bytes) -> int:
     if found is not None:
         return found
     return int(db.execute("INSERT INTO counter (digest) VALUES (?)", (digest,)).lastrowid or 0)
+
+
+def drop(db: sqlite3.Connection, counters: list[int]) -> None:
+    """Let go of counters, and of everything they counted."""
+    for table, column in (("charge", "counter"), ("refund", "counter"), ("reserved", "counter"), ("counter", "id")):
+        query = f"DELETE FROM {table} WHERE {column} = ?"  # noqa: S608 - constants of this function
+        db.executemany(query, [(counter,) for counter in counters])
 
 
 def sums(db: sqlite3.Connection, counter: int, below: int = LATEST) -> Sums:
