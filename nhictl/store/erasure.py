@@ -128,8 +128,7 @@ def counters_of(db: sqlite3.Connection, subject: str) -> list[int]:
     chain = db.execute("SELECT value FROM meta WHERE key = 'chain'").fetchone()
     of = {
         (limit["id"], limit["per"], subject, limit["spend"]["unit"] if limit.get("spend") else None)
-        for (doc,) in db.execute("SELECT compiled FROM policy")
-        for limit in json.loads(doc).get("limits", ())
+        for limit in counters.declared(db)
         if limit["per"] == "principal"
     }
     found = (counters.find(db, counters.digest_of(chain[0], one)) for one in of)
