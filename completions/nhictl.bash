@@ -83,7 +83,7 @@ _nhictl_options() { # all options of a verb
         'audit verify') words='--segment --keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit bundle') words='--out --agent --task --token --since --until --disclose --segment --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --since --until --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit tail') words='-f --follow -n --from-seq --to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -198,7 +198,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit witness':--state) kind=directory ;;
         'audit witness':--keys) kind=file ;;
         'audit witness':--name) kind=text ;;
-        'audit bundle':--out | 'audit bundle':--anchor) kind=file ;;
+        'audit bundle':--out | 'audit bundle':--segment | 'audit bundle':--anchor) kind=file ;;
         'audit bundle':--agent | 'audit bundle':--task | 'audit bundle':--token | 'audit bundle':--since | 'audit bundle':--until | 'audit bundle':--disclose) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit export':--since | 'audit export':--until) kind=text ;;

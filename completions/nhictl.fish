@@ -408,6 +408,7 @@ complete -c nhictl -n '__nhictl_at 2 audit bundle' -l token -x -d 'records that 
 complete -c nhictl -n '__nhictl_at 2 audit bundle' -l since -x -d 'not before'
 complete -c nhictl -n '__nhictl_at 2 audit bundle' -l until -x -d 'not after'
 complete -c nhictl -n '__nhictl_at 2 audit bundle' -l disclose -x -d 'open this content, such as args or result, or all; recorded'
+complete -c nhictl -n '__nhictl_at 2 audit bundle' -l segment -r -F -d 'a part of the log that was moved out; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit bundle' -l anchor -r -F -d 'prove that the log grew out of what a witness kept; again for more'
 complete -c nhictl -n '__nhictl_at 2 audit export' -l to -x -a 'native' -d 'native, ocsf (1.8.0, JSONL), timesketch (JSONL) or csv'
 complete -c nhictl -n '__nhictl_at 2 audit export' -l since -x -d 'records not before; not native'
