@@ -63,7 +63,8 @@ def command(
 def _lines(done: Redacted, *, dry_run: bool, finish: bool) -> Iterator[str]:
     would = "would be " if dry_run else ""
     if not finish:
-        yield f"{would}erased: {done.pieces} pieces of content, of {done.tasks} tasks and {done.records} other records"
+        pieces, tasks = _counted(done.pieces, "piece"), _counted(done.tasks, "task")
+        yield f"{would}erased: {pieces} of content, of {tasks} and {_counted(done.records, 'other record')}"
     if done.counters:
         yield f"counts of limits per principal {would}let go of, so they begin anew: {done.counters}"
     if done.ended:
@@ -74,3 +75,7 @@ def _lines(done: Redacted, *, dry_run: bool, finish: bool) -> Iterator[str]:
         yield f"erasure_pending: {what}"
     if not done.pending and not dry_run:
         yield "nothing of it is left in the home; exports, backups elsewhere and snapshots are not in reach"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
