@@ -20,7 +20,10 @@ _BLOCK: Final = 1 << 16
 
 
 class LineFeed:
-    """The lines of a descriptor, None for one of over `MAX_LINE` bytes. Nothing is read ahead of a group but a block: whoever writes faster has to wait."""
+    """The lines of a descriptor, None for one of over `MAX_LINE` bytes.
+
+    Nothing is read ahead of a group but a block: whoever writes faster has to wait.
+    """
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

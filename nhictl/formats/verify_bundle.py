@@ -18,7 +18,6 @@ from typing import Any, BinaryIO
 
 MAX_BYTES, MAX_NAMES, HEX, MORE = 512 << 20, 1 << 22, frozenset("0123456789abcdef"), {"detections.json"}
 MEMBERS = {"manifest.json", "manifest.sig", "records.jsonl", "proofs.json", "checkpoint.txt", "content.json", "verify.py"}
-
 class Fault(Exception):  # noqa: N818  # what is wrong with a bundle: its class, and a sentence
     def __init__(self, kind: str, message: str, verdict: str = "TAMPERED") -> None:
         super().__init__(message)
@@ -88,13 +87,11 @@ def checkpoint(note: str) -> tuple[str, int, bytes]:  # Chain id, size and root 
          "the checkpoint is no signed note of a log of ours")
     return origin[7:], int(size), unpacked(root, 32, "checkpoint", "the checkpoint's root is no hash")
 def anchor(text: str) -> tuple[str, int, bytes]:  # the same of what a witness kept: a note, a token, or a JSON reply
-    if text.startswith("nhictl/"):
-        return checkpoint(text)
-    if text[:1] != "{":  # a JWT; its signature is not what makes whoever kept it a witness
+    if text[:1] not in ("{", "n"):  # a JWT; its signature is not what makes whoever kept it a witness
         claims = value(base64.urlsafe_b64decode(text.split(".")[1] + "=="), "anchor", "the anchor", dict)
         text = json.dumps(claims.get("nhictl"))
-    log = value(text.encode(), "anchor", "the anchor", dict)["log"]
-    return checkpoint(f"nhictl/{log['chain']}\n{int(log['size'])}\n{log['root']}\n\n-")
+    log = value(text.encode(), "anchor", "the anchor", dict)["log"] if text[:1] == "{" else None
+    return checkpoint(text if log is None else f"nhictl/{log['chain']}\n{int(log['size'])}\n{log['root']}\n\n-")
 def note_signed(note: str, chain: str, key: bytes) -> bool:
     lines, name = note.split("\n"), f"nhictl/{chain}"
     raw = unpacked(lines[4].removeprefix(f"— {name} "), 68, "signature", "the checkpoint's signature is none")
@@ -222,8 +219,10 @@ def check(file: BinaryIO, pins: Any = (), chains: Any = (), anchors: Any = ()) -
         need(old in grown, "unproven", f"the bundle has no proof from the anchor's {old} records", "UNPROVEN")
         need(grown[old] == before, "forked", f"the anchor has seen other records up to {old}", "FORKED")
     verdict = "UNKNOWN_KEY" if not pins and not chains else "VERIFIED" if anchors else "VERIFIED_UNANCHORED"
-    said = {name: manifest.get(name) for name in ("unread", "erased")}
-    return {"verdict": verdict, "class": None, "chain": chain, "size": size, "root": root, "records": len(rows), **said}
+    unread, erased = manifest.get("unread") or {"below": 0}, manifest.get("erased", [])
+    need(type(erased) is list and type(unread["below"]) is int, "manifest", "the manifest says otherwise what is not here")
+    more = {"unread_below": unread["below"], "erased": len(erased)}
+    return {"verdict": verdict, "class": None, "chain": chain, "size": size, "root": root, "records": len(rows)} | more
 def judged(*asked: Any) -> dict[str, Any]:  # The same with what is wrong in it
     try:
         return check(*asked)

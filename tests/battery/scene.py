@@ -136,13 +136,6 @@ def look(copy: Copy) -> list[Told]:
     nowhere = House(Path("/nonexistent/nhictl"), Path("/nonexistent/nhictl/db"))
     with ExitStack() as stack:
         files: list[Any] = [stack.enter_context(path.open("rb")) for path in parts]
-        rest = io.BytesIO(export(copy.house))
-        found.append(
-            audit_log.verify_stream(
-                log_file.Joined([*files, rest]),
-                nowhere,
-                (),
-                [(chain, copy.scene.first.public)],  # type: ignore[arg-type]
-            )
-        )
+        whole: Any = log_file.Joined([*files, io.BytesIO(export(copy.house))])
+        found.append(audit_log.verify_stream(whole, nowhere, (), [(chain, copy.scene.first.public)]))
     return [told(each) for each in found]

@@ -159,9 +159,29 @@ def policy_edited(case: Case) -> tuple[dict[str, bytes], dict[str, Any]]:
     return {name: data + b" " if name.startswith("policies/") else data for name, data in case.parts.items()}, {}
 
 
+def unread_another(case: Case) -> tuple[dict[str, bytes], dict[str, Any]]:
+    return dict(case.parts), {"unread": {"below": "all"}}
+
+
+def unread_none(case: Case) -> tuple[dict[str, bytes], dict[str, Any]]:
+    return dict(case.parts), {"unread": 7}
+
+
+def erased_none(case: Case) -> tuple[dict[str, bytes], dict[str, Any]]:
+    return dict(case.parts), {"erased": 7}
+
+
 @pytest.mark.parametrize(
     ("change", "kind"),
-    [(source_of_another, "source"), (no_source, "source"), (another_policy, "policy"), (policy_edited, "policy")],
+    [
+        (unread_another, "manifest"),
+        (unread_none, "malformed"),
+        (erased_none, "manifest"),
+        (source_of_another, "source"),
+        (no_source, "source"),
+        (another_policy, "policy"),
+        (policy_edited, "policy"),
+    ],
 )
 def test_lies_that_the_holder_of_the_key_signed(case: Case, change: Callable[[Case], Any], kind: str) -> None:
     parts, more = change(case)

@@ -34,7 +34,7 @@ LIMIT = {
     "id": "a-day", "match": {"tools": ["pay.*"]}, "per": "principal", "calls": 3, "window": "1d",
     "spend": {"max": 2000, "unit": "EUR"},
 }  # fmt: skip
-PEOPLE = [
+PEOPLE: list[dict[str, Any]] = [
     {"name": "cfo", "key": approver_key.public_of(CFO), "classes": ["money"]},
     {"name": "dpo", "key": approver_key.public_of(CISO), "acts": ["redact"]},
 ]
@@ -101,7 +101,7 @@ def test_a_signed_name_cannot_be_guessed_from_what_stays(desk: Treasury) -> None
 def test_approvals_and_counts_are_erased_and_open_nothing(desk: Treasury) -> None:
     task = desk.open(principal=ALICE)
     token = desk.issue(task)
-    call = {"token": token, "args": {"amount": 900, "currency": "EUR", "memo": NEEDLE}}
+    call: dict[str, Any] = {"token": token, "args": {"amount": 900, "currency": "EUR", "memo": NEEDLE}}
     tool = policy(limits=[LIMIT], approvers=PEOPLE)
     tool["tools"]["pay.send"]["args"]["memo"] = {"type": "string", "optional": True}
     desk.activate(tool)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from nhictl.cli.batch import error_line
-from nhictl.cli.line_feed import MAX_LINE, LineFeed
+from nhictl.cli.batch import MAX_LINE, error_line
+from nhictl.cli.line_feed import LineFeed
 from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError, NhictlError
