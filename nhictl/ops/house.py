@@ -107,6 +107,10 @@ class House:
         self.notices: list[NhictlError] = []
         """What an answer has to add: things that were done here and not everywhere."""
         self._opened: dict[str, Any] = {}
+        self.active: dict[str, Any] = {}
+        """By use, the signing key in force when last looked, opened: who uses it asks under the lock whether it still is."""
+        self.erasing = False
+        """Whether an erasure waited for its files when this process last wrote."""
         self._reader: House | None = None
 
     def exists(self) -> bool:
@@ -212,6 +216,7 @@ class House:
         """Have the keys opened anew at their next use."""
         self._keys = self._stamp = self._sealer = None
         self._opened.clear()
+        self.active.clear()
 
     def opened(self, row: agents.KeyRow, load: Callable[[bytes], T]) -> T:
         """The private key of `row`, unsealed once a process; whether it may still sign is read afresh each time."""
