@@ -37,13 +37,14 @@ HIGH: Final = "high"
 
 
 class Call(NamedTuple):
-    """A call as it is approved: the members of its statement that any such call has, the classes that ask, and the
-    arguments in the normal form that was decided upon.
+    """A call as it is approved: the members of its statement that any such call has, the classes that ask, and arguments
+    and resource in the normal form that was decided upon. The statement has digests of both: they may hold secrets.
     """
 
     binding: dict[str, Any]
     classes: list[str]
     args: Any
+    resource: str | None
 
 
 def call_of(house: House, asked: Question, seen: Seen, decision: Decision, policy: Policy) -> Call | None:
@@ -60,10 +61,11 @@ def call_of(house: House, asked: Question, seen: Seen, decision: Decision, polic
         "nhictl_approval": 1, "chain": house.meta["chain"], "agent": seen.holder.name,
         "actors": seen.lineage.names if seen.lineage is not None else [], "instance": seen.instance,
         "task": seen.task.name, "principal": doc["principal"], "scope": digest(scope), "tool": tool.name,
-        "tool_digest": digest([tool.name, tool.to_json()]), "resource": decision.resource,
+        "tool_digest": digest([tool.name, tool.to_json()]),
+        "resource": None if decision.resource is None else digest(decision.resource),
         "arguments": digest(args), "policy": policy.digest,
     }  # fmt: skip
-    return Call(binding, classes, args)
+    return Call(binding, classes, args, decision.resource)
 
 
 def digest(value: Any) -> str:
@@ -146,8 +148,8 @@ def ask(act: Act, asked: Question, seen: Seen, call: Call) -> dict[str, Any] | N
         "tool": asked.tool, "policy": call.binding["policy"], "uid": who.uid, "apart": who.apart,
     }  # fmt: skip
     sealed = {"args": call.args, "binding": call.binding}
-    if call.binding["resource"] is not None:
-        sealed["res"] = call.binding["resource"]
+    if call.resource is not None:
+        sealed["res"] = call.resource
     seq = act.record(
         "approval.requested", task_row=seen.task.id, sealed=sealed, agent=seen.holder.name,
         inst=call.binding["instance"], task=seen.task.name, tool=asked.tool,

@@ -12,23 +12,27 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from nhictl.core import strict_json
+from nhictl.core.ledger import record
 from nhictl.errors import ConflictError, InputError, RefusedError, UndecidableError, UnsafeError
 from nhictl.ops import approvals, people, policies
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.store import approvals as table
-from nhictl.store import sqlite, work
+from nhictl.store import log, sqlite, work
 
 Signer = Callable[[bytes], bytes]
 
 
 class Shown(NamedTuple):
-    """A request with what it is about: the canonical call, the statement to sign, and the row they belong to."""
+    """A request with what it is about: the canonical call, the statement to sign, and the row they belong to; how many
+    secrets of the call are `masked` here, though the statement binds them as they were.
+    """
 
     row: table.ApprovalRow
     call: dict[str, Any]
     statement: bytes
     binding: dict[str, Any]
+    masked: int = 0
 
 
 def show(house: House, name: str) -> Shown:
@@ -39,12 +43,16 @@ def show(house: House, name: str) -> Shown:
         row = approvals.find(house, name)
         opener = Contents(house)
         binding, args = opener.content(row.seq, "binding"), opener.content(row.seq, "args")
+        asked = record.decode(log.line(house.db, row.seq) or b"")
+        resource = opener.content(row.seq, "res") if "res" in asked["c"] else None
     if not isinstance(binding, dict) or not approvals.is_about(row, binding):
         raise UndecidableError(f"what `{name}` is about was erased", code="content_erased")
-    if approvals.digest(args) != binding["arguments"]:
+    masked = asked["ext"].get("masked", 0)
+    said = {"arguments": approvals.digest(args), "resource": None if resource is None else approvals.digest(resource)}
+    if not masked and any(binding[name_] != value for name_, value in said.items()):
         raise UnsafeError(f"what `{name}` is about is not what was asked for", code="store_damaged")
-    call = {"tool": binding["tool"], "args": args, "resource": binding["resource"]}
-    return Shown(row, call, approvals.statement(binding, row), binding)
+    call = {"tool": binding["tool"], "args": args, "resource": resource}
+    return Shown(row, call, approvals.statement(binding, row), binding, masked)
 
 
 def signer_of(key: bytes, passphrase: bytes | None, file: str) -> Signer:

@@ -185,6 +185,11 @@ def imported(db: sqlite3.Connection, digest: str) -> int | None:
     return row[0] if row else None
 
 
+def any_import(db: sqlite3.Connection) -> bool:
+    """Whether any source was ever imported."""
+    return db.execute("SELECT 1 FROM imported LIMIT 1").fetchone() is not None
+
+
 def put_imported(db: sqlite3.Connection, digest: str, seq: int) -> None:
     """Remember an imported source by its digest."""
     db.execute("INSERT INTO imported (digest, seq) VALUES (?, ?)", (digest, seq))

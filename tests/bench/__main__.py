@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.bench import (
     analysis,
     custody,
+    detections,
+    guard,
     imports,
     log,
     policy,
@@ -38,6 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows += processes.rows(folder, rounds)
+        rows += guard.rows(folder, rounds)
         rows += custody.rows(folder, max(5, rounds // 2))
         rows.append(store.durable(folder, max(5, rounds // 2)))
         rows += store.growth(folder)
@@ -46,6 +49,7 @@ def main() -> int:
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += imports.rows(folder, max(3, rounds // 5))
+        rows += detections.rows(folder)
         rows += record.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
         rows += analysis.rows(max(3, rounds // 5))

@@ -88,6 +88,21 @@ def test_a_call_that_was_approved_passes_exactly_once(stage: Stage, by_task: boo
     assert records(stage.house)[allowed.seq]["ext"]["approvals"] == [denied.request]
 
 
+def test_a_call_with_a_secret_in_it_is_shown_masked_and_bound_as_it_was(stage: Stage) -> None:
+    secret = "/srv/AKIA" + "QXYZ23WVUT4567NM"
+    call = DROP._replace(args={"path": secret})
+    request = stage.ask(call).request
+    assert request is not None
+    shown = decide_approval.show(stage.house, request)
+    assert shown.masked == 1
+    assert secret not in json.dumps(shown.call) + shown.statement.decode()
+    stage.approve(request)
+    assert not stage.ask(
+        DROP._replace(args={"path": shown.call["args"]["path"]})
+    ).allowed  # what is shown is another call
+    assert stage.ask(call).allowed
+
+
 @pytest.mark.parametrize("by_task", [False, True], ids=["token", "task"])
 def test_what_is_counted_is_settled(stage: Stage, by_task: bool) -> None:
     note = Call("note.write", {"text": "x"})

@@ -44,6 +44,8 @@ def lines(shown: Shown, approval: dict[str, Any]) -> Iterator[str]:
     bound = shown.binding
     yield f"{approval['id']} is {approval['state']}, until {approval['expires']}"
     yield f"  call       {canonical_call(shown)}"
+    if shown.masked:
+        yield f"  masked     {shown.masked} secrets are not shown; a yes binds the call as it was made, with them"
     actors = f", handed on to {', '.join(bound['actors'])}" if bound["actors"] else ""
     yield f"  by         {bound['agent']}, instance {bound['instance']}{actors}"
     yield f"  task       {bound['task']}, on behalf of {bound['principal'] or 'nobody named'}"

@@ -15,11 +15,27 @@ from nhictl.core.ledger import secrets
 from nhictl.core.ledger.secret_forms import names_a_secret
 from nhictl.core.token import b64
 
-WHOLE: Final = frozenset({"source", "scope", "trust", "folder", "helper", "witness", "principal"})
+WHOLE: Final = frozenset({"source", "scope", "trust", "folder", "helper", "witness", "principal", "binding"})
 """Labels of content that is sealed as it is: an imported file's very bytes, whose digest the record names, and what the
-operator declared and is compared word for word."""
+operator declared, or is compared word for word: `binding` has ids and digests alone."""
 
 _DEPTH: Final = 200
+
+
+def holds(value: Any) -> bool:
+    """Whether a mask stands anywhere in a JSON value, names included: what is judged by it is not what was there."""
+    open_ = [value]
+    while open_:
+        item = open_.pop()
+        if isinstance(item, str):
+            if "[masked:" in item:
+                return True
+        elif isinstance(item, dict):
+            open_ += item.keys()
+            open_ += item.values()
+        elif isinstance(item, list):
+            open_ += item
+    return False
 
 
 class Masker:
