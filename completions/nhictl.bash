@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto report doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard serve crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -98,6 +98,7 @@ _nhictl_options() { # all options of a verb
         'guard hook') words='--audience --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard mcp') words='--url --listen --authorization-file --audience --task --prefix --pass --keep-env --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --performs --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'serve') words='--socket --listen --open-to --beyond-loopback --url --audience --public --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -233,6 +234,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'guard mcp':--deny-as) kind='is result error' ;;
         'guard install':--project) kind=directory ;;
         'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience | 'guard install':--performs) kind=text ;;
+        'serve':--socket) kind=file ;;
+        'serve':--listen | 'serve':--open-to | 'serve':--url | 'serve':--audience) kind=text ;;
+        'serve':--public) kind=directory ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
