@@ -110,6 +110,15 @@ def test_a_log_that_begins_in_the_middle_does_not_say_never() -> None:
         assert "the log from its beginning" in missing[0]
 
 
+def test_a_log_with_a_gap_does_not_say_never_after_it() -> None:
+    log = Log()
+    log.task()
+    log.token()
+    log.use()
+    watch = Watch(lambda _: None).take_all(step for step in log.steps() if step.type != "token.issued")
+    assert states(watch)["UNKNOWN_JTI"] == ("unknown", ["the log from its beginning"])
+
+
 def test_what_is_found_is_found_whatever_else_is_missing() -> None:
     """Everything that needs neither content nor policy shows in an export as it does at home."""
     for rule, name, case in POSITIVE:
