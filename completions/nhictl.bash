@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard serve crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -16,6 +16,7 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'audit') words='verify checkpoint prove witness bundle export tail record import replay detect state trace prune redact' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'report') words='controls review' ;;
         'home') words='backup restore' ;;
     esac
 }
@@ -63,11 +64,11 @@ _nhictl_options() { # all options of a verb
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key rotate') words='--log --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy activate') words='--accept-gained --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy activate') words='--accept-gained --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --supported --at --policy --registry --request --batch --format --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy lint') words='--registry --obligation --strict --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy lint') words='--registry --supported --strict --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy diff') words='--registry --no-new-access --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy who-can') words='--tool --arg --resource --policy --registry --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy what-can') words='--agent --policy --registry --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -83,20 +84,21 @@ _nhictl_options() { # all options of a verb
         'audit verify') words='--segment --keys --anchor --state --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit bundle') words='--out --agent --task --token --since --until --disclose --segment --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --since --until --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit tail') words='-f --follow -n --from-seq --to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --html --mermaid --dot --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard hook') words='--audience --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard mcp') words='--url --listen --authorization-file --audience --task --prefix --pass --keep-env --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --performs --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'serve') words='--socket --listen --open-to --beyond-loopback --url --audience --public --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -104,6 +106,8 @@ _nhictl_options() { # all options of a verb
         'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report controls') words='--framework --control --fail-on --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report review') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'doctor') words='--accept-restore --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home backup') words='--with-keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home restore') words='--keys --replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -167,13 +171,14 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'key revoke':--reason) kind=text ;;
         'key custody':--custody-helper) kind=text ;;
         'key custody':--new-passphrase-file) kind=file ;;
+        'policy activate':--key | 'policy activate':--key-passphrase-file) kind=file ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--supported | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy check':--format) kind='is nhictl authzen' ;;
         'policy test':--min-coverage) kind=text ;;
         'policy lint':--registry) kind=file ;;
-        'policy lint':--obligation | 'policy lint':--at) kind=text ;;
+        'policy lint':--supported | 'policy lint':--at) kind=text ;;
         'policy diff':--registry) kind=file ;;
         'policy diff':--at) kind=text ;;
         'policy who-can':--tool | 'policy who-can':--arg | 'policy who-can':--resource) kind=text ;;
@@ -201,7 +206,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit witness':--state) kind=directory ;;
         'audit witness':--keys) kind=file ;;
         'audit witness':--name) kind=text ;;
-        'audit bundle':--out | 'audit bundle':--anchor) kind=file ;;
+        'audit bundle':--out | 'audit bundle':--segment | 'audit bundle':--anchor) kind=file ;;
         'audit bundle':--agent | 'audit bundle':--task | 'audit bundle':--token | 'audit bundle':--since | 'audit bundle':--until | 'audit bundle':--disclose) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit export':--since | 'audit export':--until) kind=text ;;
@@ -210,7 +215,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit import':--format) kind='is claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit import':--map) kind=file ;;
         'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
-        'audit replay':--map | 'audit replay':--keys) kind=file ;;
+        'audit replay':--map | 'audit replay':--keys | 'audit replay':--html) kind=file ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
         'audit replay':--view) kind='is timeline tree scope delegation' ;;
         'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
@@ -222,11 +227,17 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit prune':--before) kind=text ;;
         'audit prune':--out) kind=file ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
-        'guard hook':--audience) kind=text ;;
-        'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
+        'audit redact':--key | 'audit redact':--key-passphrase-file) kind=file ;;
+        'guard hook':--audience | 'guard hook':--performs) kind=text ;;
+        'guard hook':--deny-as) kind='is json exit' ;;
+        'guard mcp':--url | 'guard mcp':--listen | 'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env | 'guard mcp':--performs) kind=text ;;
+        'guard mcp':--authorization-file) kind=file ;;
         'guard mcp':--deny-as) kind='is result error' ;;
         'guard install':--project) kind=directory ;;
-        'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience) kind=text ;;
+        'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience | 'guard install':--performs) kind=text ;;
+        'serve':--socket) kind=file ;;
+        'serve':--listen | 'serve':--open-to | 'serve':--url | 'serve':--audience) kind=text ;;
+        'serve':--public) kind=directory ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
@@ -237,6 +248,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto status-list':--idx) kind=text ;;
         'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
+        'report controls':--framework) kind='is owasp-asi-2026 owasp-nhi-2025 maestro nist-ai-rmf' ;;
+        'report controls':--control | 'report controls':--fail-on | 'report controls':--at) kind=text ;;
+        'report review':--at) kind=text ;;
         'home restore':--keys) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;

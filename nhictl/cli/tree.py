@@ -149,6 +149,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "status": Verb("guard.status", "prove that the guards are on"),
         },
     ),
+    "serve": Verb("serve", "serve decisions, tokens and keys over HTTP"),
     "crypto": Noun(
         "check keys, signatures and names by themselves",
         {
@@ -159,6 +160,13 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "spiffe-id": Verb("crypto.spiffe_id", "check a SPIFFE ID"),
             "status-list": Verb("crypto.status_list", "look up an entry of a token status list, or pack one"),
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
+        },
+    ),
+    "report": Noun(
+        "evidence for reviews and audits, measured on state and log",
+        {
+            "controls": Verb("report.controls", "measure the controls of a framework"),
+            "review": Verb("report.review", "list the access that somebody has to look at"),
         },
     ),
     "doctor": Verb("doctor", "say what is the matter with this home, and what to do"),
