@@ -45,7 +45,7 @@ def hold(house: House) -> Held:
         try:
             _fold(evidence, world)
             if not world.whole:
-                return Held(0, [], "the first records were moved out of the log")
+                return Held(0, [], "records were moved out of the log")
             rows = 0
             said: list[str] = []
             for found in _compare(house, world):
@@ -105,6 +105,8 @@ def _agents(house: House, world: Authority) -> Iterator[str | None]:
         doc = json.loads(row.doc)
         yield _same(f"the expiry of agent `{name}`", doc["expires_us"], agent.expires_us)
         for key in ("owner", "env", "trust", "groups", "labels", "attested"):
+            if key not in agent.attrs:  # older records say less
+                continue
             yield _same(f"`{key}` of agent `{name}`", doc.get(key), agent.attrs.get(key))
         yield _same(f"the key of agent `{name}`", doc.get("kid"), agent.keys[-1] if agent.keys else None)
 

@@ -19,9 +19,9 @@ SECOND: Final = 1_000_000
 class Authority:
     """State after the records taken so far.
 
-    `whole` is True once the log's first record was seen: only then does "never issued" mean anything. `approvals` are
-    requests by id, `requests` their ids by task; `keys` the state of each signing key by kid; `trusts` what is in
-    force by name.
+    `whole` is True from the log's first record on for as long as none is missing: only then does "never issued" mean
+    anything. `approvals` are requests by id, `requests` their ids by task; `keys` the state of each signing key by kid;
+    `trusts` what is in force by name.
     """
 
     def __init__(self) -> None:
@@ -49,11 +49,17 @@ class Authority:
         """Fold one record in. Foreign events change nothing (reference/log.md §3)."""
         if step.seq is None:
             return
+        self.meet(step)
         mark = Mark(step.us, step.seq, step.place, step.type)
         act = ACTS.get(step.type)
         if act is not None and step.evidence == "recorded":
             act(self, step, mark)
         self.newest = mark
+
+    def meet(self, step: Step) -> None:
+        """See that a record comes next: where some are missing before it, the log is not whole."""
+        if step.seq is not None and self.newest is not None and step.seq != self.newest.seq + 1:
+            self.whole = False
 
     def agent_of(self, name: str | None) -> Agent | None:
         """The agent that a source calls so: by name, alias or SPIFFE ID."""

@@ -44,6 +44,7 @@ class Watch:
         """Ask every detection about a step, then fold it in."""
         self.steps += 1
         self.scene.enter(step)
+        self.world.meet(step)
         asked = self._asked.get(step.type)
         if asked is None:
             wanted = (rule for rule in self.chosen if rule.on is None or step.type in rule.on)
