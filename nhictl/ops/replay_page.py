@@ -62,7 +62,9 @@ def of(story: Story, house: House, again: Callable[[], Evidence] | None, about: 
         findings = _findings(body, story, narrowed=any(value is not None for value in about.wanted))
         if large:
             why = f"time: on a page it is asked of up to {LARGE:,} events; ask nhictl audit detect --rule"
-            findings = findings._replace(undecided=[*findings.undecided, *((name, [f"{why} {name}"]) for name in SLOW)])
+            findings = findings._replace(
+                asked=len(RULES), undecided=[*findings.undecided, *((name, [f"{why} {name}"]) for name in SLOW)]
+            )
         tasks = {event.task for event in story.events}
         scope = [one for one in scope_view(again(), policies, Filter(task=about.wanted.task)) if one["task"] in tasks]
     return page(
