@@ -21,7 +21,7 @@ from nhictl.store import inspect, keys, log
 
 RECENT: Final = 1000
 MOST: Final = 20_000
-"""Records that doctor holds the state tables against: a second or so."""
+"""Records that doctor holds the state tables against: it has to stay quick."""
 _APART: Final = "run agents as another user: samples/sudoers.nhictl"
 
 

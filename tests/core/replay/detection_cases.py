@@ -44,6 +44,7 @@ from tests.core.replay.detection_plays import (
 )
 from tests.core.replay.synthetic import SCOPE, USER
 
+TWO = [{"tools": ["crm.read", "crm.write"]}]
 ROLE = {"type": "AssumedRole", "accessKeyId": "ASIA1"}
 CASES: dict[str, tuple[dict[str, Case], dict[str, Case]]] = {
     "TOKEN_AFTER_REVOKE": (
@@ -197,7 +198,10 @@ CASES: dict[str, tuple[dict[str, Case], dict[str, Case]]] = {
             "trust removed": exchanged(remove=True), "another agent's trust": exchanged(agent="other"),
             "no such trust": exchanged(seq=9999),
         },
-        {"an opener": opened_by(USER), "the active key": signed_by("k2", retire=True), "through a trust": exchanged()},
+        {
+            "an opener": opened_by(USER), "within two openers": opened_by({**USER, "id": "uid:1002"}, scope=TWO),
+            "the active key": signed_by("k2", retire=True), "through a trust": exchanged(),
+        },
     ),
     "SECOND_SOURCE_GAP": (
         {

@@ -14,7 +14,6 @@ from nhictl.core.replay.detect.registry import RULES
 from nhictl.core.replay.detect.rule import Rule
 from nhictl.core.replay.detect.run import Watch
 from nhictl.core.replay.event import Event
-from nhictl.core.strict_json import dumps
 
 START = 1_780_315_200
 POLICY = parse_policy([("p.yaml", b"""
@@ -44,9 +43,18 @@ limits:
   - {id: L-1, match: {tools: [crm.read]}, per: agent, window: 60s, calls: 3}
 openers:
   - {uid: [1000], agents: ["*"], intents: [work, ask]}
+  - {uid: [1002], agents: ["*"], scope: [crm.read]}
+  - {uid: [1002], agents: ["*"], scope: [crm.write]}
 """)])  # fmt: skip
 SCOPE = [{"tools": ["crm.*", "vault.read", "mail.send", "pay.send"]}]
 USER = {"kind": "operator", "id": "uid:1000", "host": "h1"}
+
+
+def _commitment(task: Any, label: str, value: Any) -> str:
+    """Equal for equal content of a task; of what nobody compares, any."""
+    if label not in ("args", "res"):
+        return "0" * 64
+    return sha256(f"{task} {label} {value!r}".encode()).hexdigest()
 
 
 class Log:
@@ -70,8 +78,7 @@ class Log:
         seq = len(self.records)
         made = {"type": kind, "outcome": outcome, "ts": times.rfc3339(self.us()), "actor": USER, **fields}
         for label, value in (content or {}).items():
-            said = f"{fields.get('task')} {label} {dumps(value)}"
-            made.setdefault("c", {})[label] = sha256(said.encode()).hexdigest()
+            made.setdefault("c", {})[label] = _commitment(fields.get("task"), label, value)
             self.contents[seq, label] = value
         self.records.append(made)
         return seq

@@ -101,7 +101,7 @@ def _issued(world: Authority, step: Step, mark: Mark) -> None:
     if world.tokens[step.jti] is not token:
         return
     token.task, token.agent, token.inst, token.digest = step.task, step.agent, step.inst, step.tok
-    token.ext = dict(step.ext)
+    token.ext = step.ext
     expires = step.ext.get("exp")
     token.expires_us = expires * 1_000_000 if isinstance(expires, int) else None
     token.kid = step.ext.get("kid")

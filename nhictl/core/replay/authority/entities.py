@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nhictl.core import times
@@ -90,7 +91,7 @@ class Token:
         self.scope: list[Any] | None = None
         self.act: list[str] = []
         self.uses = 0
-        self.ext: dict[str, Any] = {}
+        self.ext: Mapping[str, Any] = {}
 
 
 class Cut(NamedTuple):

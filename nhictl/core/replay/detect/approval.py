@@ -68,7 +68,7 @@ def _granted(scene: Scene, mine: Memory) -> dict[str, Any] | None:
         other = asked["step"]
         if other.task != step.task or other.tool != step.tool:
             continue
-        if other.c.get("args") == step.c.get("args") or request in named:
+        if request in named or ("args" in step.c and other.c.get("args") == step.c["args"]):
             return {**held, "request": request}
     return None
 

@@ -8,6 +8,7 @@ from nhictl.core.policy.catalogue import InvalidRequestError
 from nhictl.core.policy.decide import decide, gather
 from nhictl.core.policy.registry import Agent
 from nhictl.core.policy.request import Request
+from nhictl.core.replay.detect.scene import MASKED
 
 if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy
@@ -77,6 +78,8 @@ def judge(scene: Scene) -> tuple[str, str] | str | None:
     for label, what in (("args", "the arguments of a call"), ("res", "the resource of a call")):
         if step.lacks(label):
             return what
+    if scene.hidden(policy, lambda path: _reads(policy, path)):
+        return MASKED
     if _reads_context(policy):
         return "the context of a call, which the policy reads and no record keeps"
     task, token = scene.task, scene.token

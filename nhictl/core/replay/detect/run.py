@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RECORDS: Final = 20
 """Records shown of one finding; `count` says how often it was found."""
+MOST: Final = 10_000
+"""Findings of one detection that are kept; more are counted in `left_out`."""
 _MISSING: Final = 20
 
 
@@ -34,6 +36,8 @@ class Watch:
         self._memory: dict[str, dict[Any, Any]] = {rule.id: {} for rule in rules}
         self._asked: dict[str, list[tuple[Rule, dict[Any, Any]]]] = {}
         self._found: dict[tuple[str, str], dict[str, Any]] = {}
+        self._kept: dict[str, int] = {}
+        self._left: dict[str, int] = {}
         self._missing: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
 
     def take(self, step: Step) -> None:
@@ -69,6 +73,11 @@ class Watch:
             if one.missing in known or len(known) < _MISSING:
                 known[one.missing] = known.get(one.missing, 0) + 1
             return
+        if (rule.id, one.about) not in self._found:
+            if self._kept.get(rule.id, 0) >= MOST:
+                self._left[rule.id] = self._left.get(rule.id, 0) + 1
+                return
+            self._kept[rule.id] = self._kept.get(rule.id, 0) + 1
         held = self._found.setdefault(
             (rule.id, one.about),
             {
@@ -89,10 +98,7 @@ class Watch:
 
         `none` is said only where nothing was missing; with findings, `missing` tells what else may be there.
         """
-        counts: dict[str, int] = {}
-        for name, _ in self._found:
-            counts[name] = counts.get(name, 0) + 1
-        made = []
+        counts, made = self._kept, []
         for rule in self.chosen:
             missing = dict(self._missing[rule.id])
             if self.steps == 0:
@@ -103,6 +109,7 @@ class Watch:
             made.append({
                 "id": rule.id, "state": state, "count": counts.get(rule.id, 0), "severity": rule.severity,
                 "definition": rule.definition, "controls": list(rule.controls),
+                **({"left_out": self._left[rule.id]} if rule.id in self._left else {}),
                 "missing": [{"what": what, "times": times} for what, times in sorted(missing.items())],
             })  # fmt: skip
         return made

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SKEW_US: Final = 60_000_000
 """How far two clocks may be apart before a difference means something (reference/replay.md §3)."""
+MASKED: Final = "an argument that was masked as a secret, and decides"
 _CACHED: Final = 4096
 _READING: Final = (
     "cat", "check", "count", "describe", "fetch", "find", "get", "grep", "head", "list", "lookup", "ls", "query", "read",
@@ -159,10 +160,37 @@ class Scene:
             policy = self.policy()
             if policy is None and self.digest() is not None and _typed(boxes, step.tool):
                 return None, f"?{self.lost()}"
+            read = {clause[0] for b in boxes if b.matches_tool(step.tool) for clause in b.clauses}
+            if (read or any(b.resource for b in boxes)) and self.hidden(policy, read.__contains__):
+                return None, f"?{MASKED}"
             box = scope_verdict(boxes, policy, step.tool, step.args or {}, step.resource).box
             if box is None:
                 return None, "outside"
         return box, None
+
+    def masked(self) -> list[str]:
+        """The dotted names of arguments that were secrets, and of which the log keeps a mark only."""
+        if not self.step.ext.get("masked"):
+            return []
+        found: list[str] = []
+        level: list[tuple[str, Any]] = [("", self.step.args)]
+        while level:
+            name, value = level.pop()
+            if isinstance(value, dict):
+                level += [(f"{name}.{key}" if name else str(key), one) for key, one in value.items()]
+            elif isinstance(value, list):
+                level += [(name, one) for one in value]
+            elif isinstance(value, str) and "[masked:" in value:
+                found.append(name)
+        return sorted(set(found))
+
+    def hidden(self, policy: Policy | None, read: Callable[[str], bool]) -> bool:
+        """Whether a masked argument is one that decides: it is read, or is of a type that a mark is no value of."""
+        tool = policy.tool(self.step.tool or "") if policy is not None else None
+        kinds = {name: tool.argument_type(name) for name in self.masked()} if tool is not None else {}
+        if any(kind is not None and kind.kind != "string" for kind in kinds.values()):
+            return True
+        return any(read(f"args.{name}") for name in self.masked())
 
     def acts(self) -> bool:
         """Whether the tool has side effects: it is in a class of the policy in force; without classes, unless its name

@@ -177,7 +177,9 @@ def issuer_anomaly(scene: Scene, _mine: Memory) -> Iterator[Found | Lack]:
         if isinstance(said, Lack):
             yield said
         elif said is not None:
-            yield Found(str(step.task), f"task {step.task} was opened by {step.actor.get('id')}: {said}", [step.ref()])
+            uid = (step.ext.get("opener") or {}).get("uid")
+            who = step.actor.get("id") if uid is None else f"uid:{uid}"
+            yield Found(str(step.task), f"task {step.task} was opened by {who}: {said}", [step.ref()])
     elif step.type == "token.exchanged" and world.whole:
         named = step.ext.get("trust_seq")
         held = next((agent for agent, mark in world.trusts.values() if mark.seq == named), "")
@@ -202,25 +204,22 @@ def _opener(scene: Scene) -> Lack | str | None:
     openers = policy.form.get("openers")
     if not openers:
         return _not_owner(scene)
+    uid = (step.ext.get("opener") or {}).get("uid")
+    mine = [one for one in openers if (f"uid:{uid}" if uid is not None else who) in [f"uid:{u}" for u in one["uid"]]]
+    intent = step.ext.get("intent")
+    fitting = [one for one in mine if _named(one["agents"], step.agent) and _named(one["intents"], intent)]
+    if not fitting:
+        return "no opener of the policy lets them open it"
+    if any(one["scope"] is None for one in fitting):
+        return None
     scope = step.content("scope")
-    doubt: Lack | None = None
-    for one in openers:
-        if who not in [f"uid:{uid}" for uid in one["uid"]]:
-            continue
-        if not (_named(one["agents"], step.agent) and _named(one["intents"], step.ext.get("intent"))):
-            continue
-        if one["scope"] is None:
-            return None
-        if not isinstance(scope, list):
-            doubt = Lack("the scope of a task")
-            continue
-        inner, outer = scene.scope.boxes(scope), scene.scope.boxes(one["scope"])
-        answer = regions.subset(regions.union(inner), regions.union(outer), policy)
-        if answer.holds:
-            return None
-        if answer.holds is None:
-            doubt = Lack(f"whether an opener's scope holds a task's: {answer.why}")
-    return doubt or "no opener of the policy lets them open it"
+    if not isinstance(scope, list):
+        return Lack("the scope of a task")
+    ceiling = regions.union(box for one in fitting for box in scene.scope.boxes(one["scope"]))
+    answer = regions.subset(regions.union(scene.scope.boxes(scope)), ceiling, policy)
+    if answer.holds is None:
+        return Lack(f"whether what openers may open holds a task's scope: {answer.why}")
+    return None if answer.holds else "its scope goes beyond what they may open"
 
 
 def _not_owner(scene: Scene) -> Lack | str | None:
