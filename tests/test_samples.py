@@ -98,6 +98,27 @@ def test_readme_run_story(tmp_path: Path) -> None:
     assert done.stdout.startswith("valid: invoice-bot for task t-")
 
 
+def test_readme_guard_story(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    setup = (
+        "nhictl init --trust-domain example.org\nnhictl policy activate samples/coding-agent.policy.yaml\n"
+        "nhictl agent register coder --owner dev@example.org --purpose code --group coding-agents\n"
+    )
+    before = shell(setup, home, tmp_path)
+    assert before.returncode == 0, before.stderr
+    story = next(block for block in blocks() if "guard install" in block)
+    (tmp_path / "server.py").write_text("")
+    done = shell(f"cd {tmp_path}\n{story}", home, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("on  claude-code in ") for line in done.stdout.splitlines())
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "agent.py").write_text("\n".join(code) + "\nprint(read('/srv/shop/x'))\n")
+    opened = "export NHICTL_TASK=$(nhictl task open --agent coder --intent code --purpose x --allow Bash)"
+    done = shell(f"{opened}\n{sys.executable} {tmp_path}/agent.py", home, tmp_path)
+    assert "DeniedError: `Read` is denied" in done.stderr  # that task may use the shell alone
+    assert "Bash" not in done.stderr
+
+
 def test_readme_exit_table_is_the_code(tmp_path: Path) -> None:
     from nhictl import errors
 

@@ -149,6 +149,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "status": Verb("guard.status", "prove that the guards are on"),
         },
     ),
+    "serve": Verb("serve", "serve decisions, tokens and keys over HTTP"),
     "crypto": Noun(
         "check keys, signatures and names by themselves",
         {

@@ -82,6 +82,13 @@ def piece(db: sqlite3.Connection, start: int, end: int) -> list[tuple[int, bytes
     return db.execute(query, (start, end)).fetchall()
 
 
+def from_(db: sqlite3.Connection, start: int, most: int) -> list[tuple[int, bytes]]:
+    """Up to `most` stored (seq, line) from `start` on, as they are."""
+    return db.execute(
+        "SELECT seq, CAST(line AS BLOB) FROM log WHERE seq >= ? ORDER BY seq LIMIT ?", (start, most)
+    ).fetchall()
+
+
 def version(db: sqlite3.Connection) -> int:
     """A number that changes when another connection has committed."""
     return int(db.execute("PRAGMA data_version").fetchone()[0])

@@ -12,6 +12,7 @@ from tests.bench import (
     analysis,
     custody,
     detections,
+    guard,
     imports,
     log,
     policy,
@@ -19,6 +20,7 @@ from tests.bench import (
     processes,
     record,
     revoke,
+    serve,
     simulate,
     store,
     tokens,
@@ -38,6 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows += processes.rows(folder, rounds)
+        rows += guard.rows(folder, rounds)
         rows += custody.rows(folder, max(5, rounds // 2))
         rows.append(store.durable(folder, max(5, rounds // 2)))
         rows += store.growth(folder)
@@ -52,6 +55,7 @@ def main() -> int:
         rows += analysis.rows(max(3, rounds // 5))
         rows += policy_peers.rows(max(5, rounds // 3))
         rows += simulate.rows(rounds)
+        rows += serve.rows(folder)
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0
 
