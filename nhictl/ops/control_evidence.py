@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nhictl.core.controls import facts
 from nhictl.core.controls.evidence import Detected, Evidence, PolicyFact
@@ -11,8 +11,15 @@ from nhictl.core.replay.authority.fold import Authority
 from nhictl.core.replay.detect.run import Watch
 from nhictl.core.replay.views.scope import scope_use
 from nhictl.ops import agents, trusts
+from nhictl.ops.detect import chosen
 from nhictl.ops.evidence import Policies, gather
 from nhictl.ops.house import House
+
+ASKED: Final = (
+    "TASK_DRIFT", "SHARED_CREDENTIAL", "DELEGATION_AMPLIFIED", "ORPHAN_ACTION", "INACTIVE_AGENT", "TOKEN_AFTER_REVOKE",
+    "UNKNOWN_JTI", "CLOCK_REGRESSION", "CALL_RESULT_MISMATCH",
+)  # fmt: skip
+"""The detections that controls are measured by."""
 
 
 class Gathered(NamedTuple):
@@ -29,7 +36,7 @@ def read(house: House, at_us: int | None = None) -> Gathered:
     below = None if at_us is None else agents.below_of(house, at_us)
     policies = Policies(house)
     source = gather(house, (), None, below=below)
-    watch = Watch(policies)
+    watch = Watch(policies, chosen(ASKED))
     tally = Tally(lambda digest: facts.running(policies(digest)))
     for step in source.steps():
         tally.take(step, watch.world)

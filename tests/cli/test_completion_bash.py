@@ -76,7 +76,7 @@ CASES = [
     ("token verify --token-file ", "compopt -o default"),
     ("token verify --token-file=", "compopt -o default"),
     ("--home ", "compopt -o dirnames"),
-    ("audit replay --view ", "timeline tree"),
+    ("audit replay --view ", "timeline tree scope delegation"),
     ("audit replay --view t", "timeline tree"),
     ("audit replay --format n", "nhictl"),
     ("audit replay x.json --vi", "--view"),

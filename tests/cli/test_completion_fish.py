@@ -54,7 +54,7 @@ CASES = {
     "nhictl --output=ma": "--output=markdown",
     "nhictl token verify --to": "--token-file --tool",
     "nhictl token verify --audience ": "",
-    "nhictl audit replay --view ": "timeline tree",
+    "nhictl audit replay --view ": "timeline tree scope delegation",
     "nhictl audit replay --format n": "nhictl",
     "nhictl agent register --trust ": "0 1 2 3",
     "nhictl completion ": "bash fish zsh",

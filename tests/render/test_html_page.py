@@ -88,6 +88,7 @@ ATTRIBUTES = {
     "d",
     "rx",
     "overflow",
+    "text-anchor",
     "open",
     "data-fold",
     "type",
@@ -236,6 +237,8 @@ def test_a_long_story_is_cut_where_it_says_so() -> None:
     # Links of marks may lead to events that are not listed; then they lead nowhere, and harm nothing.
     assert len(source) < 1_500_000
     assert len(made.picture.lanes[0].marks) <= 200
+    assert source.count('<rect class="bin ok"') == 200  # bars, not marks of the worst kind alone
+    assert source.count('<rect class="bin denied"') == 1
     assert sum(n for mark in made.picture.lanes[0].marks for _, n in mark.counts) == 5000
 
 

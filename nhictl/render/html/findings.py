@@ -32,7 +32,7 @@ def findings(found: Findings, shown: Mapping[int, int]) -> str:
     if not found.undecided:
         return made
     listed = "".join(
-        f"<li>{span('chip', name)} {text('; '.join(missing[:3]) or 'evidence')} missing</li>"
+        f"<li>{span('chip', name)} for want of: {text('; '.join(missing[:3]) or 'evidence')}</li>"
         for name, missing in found.undecided
     )
     title = f"{len(found.undecided)} of {count(found.asked, 'detection')} could not be decided"

@@ -69,8 +69,12 @@ time{font-variant-numeric:tabular-nums;white-space:nowrap}
 .silence{stroke:var(--soft);stroke-width:1;stroke-dasharray:3 3}
 .mark{stroke:var(--card);stroke-width:1}
 .mark.ok{fill:var(--ok)}.mark.denied{fill:var(--no)}.mark.error{fill:var(--err)}.mark.ends{fill:var(--end)}
+.bin.ok{fill:var(--ok)}.bin.denied{fill:var(--no)}.bin.error{fill:var(--err)}.bin.ends{fill:var(--end)}
+.bin.unknown{fill:var(--unk)}.bin.other{fill:var(--soft)}
 .mark.unknown{fill:var(--card);stroke:var(--unk);stroke-width:2}.mark.other{fill:var(--soft)}
 .track a:hover .mark,.track a:focus .mark{stroke:var(--accent);stroke-width:3}
+.times{display:block;border-top:1px solid var(--line);overflow:visible}
+.times text{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
 .axis{display:flex;justify-content:space-between;gap:10px;border-top:1px solid var(--line);padding-top:4px;
 color:var(--soft);font-size:12px;
 font-variant-numeric:tabular-nums}

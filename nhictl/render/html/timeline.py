@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log2
 from typing import TYPE_CHECKING
 
+from nhictl.core.replay.picture import SCALE
 from nhictl.core.times import duration, rfc3339
 from nhictl.render.html.text import count, text
 
@@ -28,6 +29,8 @@ _SHAPES = {
     "ends": '<path d="M-2-12h4v24h-4z"/>',
 }
 _LANE = 30
+_FEW = 4
+"""Events at one place that are still one mark."""
 
 
 def drawing(found: Picture) -> str:
@@ -70,26 +73,46 @@ def _lane(lane: Lane, found: Picture) -> str:
 
 def _mark(mark: Mark) -> str:
     total = sum(number for _, number in mark.counts)
-    worst = mark.counts[0][0]
     said = ", ".join(f"{number:,} {NAMES[name]}" for name, number in mark.counts)
-    radius = min(9.0, 4.5 + log2(total) * 0.9)
+    if total > _FEW:
+        return f'<a href="#e{mark.first}"><g><title>{said}</title>{_bar(mark, total)}</g></a>'
+    worst = mark.counts[0][0]
+    radius = 4.5 + log2(total) * 0.9
     return (
         f'<a href="#e{mark.first}"><svg x="{_percent(mark.x)}" y="{_LANE // 2}" overflow="visible">'
         f"<title>{said}</title>{_shape(worst, radius)}</svg></a>"
     )
 
 
+def _bar(mark: Mark, total: int) -> str:
+    """Many events at one place: a bar of their kinds, the worst on top and never too thin to be seen."""
+    height = 8 + min(1.0, log2(total) / 12) * (_LANE - 12)
+    top, parts = float(_LANE - 2), []
+    for name, number in reversed(mark.counts):
+        part = max(3.0, height * number / total)
+        top -= part
+        parts.append(
+            f'<rect class="bin {name}" x="{_percent(mark.x)}" y="{_number(top)}" width="0.42%" height="{_number(part)}"/>'
+        )
+    return "".join(parts)
+
+
 def _axis(found: Picture) -> str:
     if not found.by_time:
         return '<div class="axis"><span>first</span><span>order of the record, not time</span><span>last</span></div>'
     days = {_moment(at)[:10] for _, at in found.ticks}
-    said = [text(_moment(at)[11:] if len(days) == 1 else _moment(at)) for _, at in found.ticks]
+    # Over several days the labels are too wide for a phone to hold more than two.
+    ticks = found.ticks if len(days) == 1 else [found.ticks[0], found.ticks[-1]]
+    labels = "".join(
+        f'<text x="{x / 10:.1f}%" y="14" text-anchor="{"start" if x == 0 else "end" if x == SCALE else "middle"}">'
+        f"{_moment(at)[11:] if len(days) == 1 else _moment(at)}</text>"
+        for x, at in ticks
+    )
     name = f"{min(days)}, UTC" if len(days) == 1 else "UTC"
-    middle = "".join(f"<span>{one}</span>" for one in said[1:-1])
     silences = ", ".join(_long(seconds) for _, seconds in found.breaks)
-    cut = f'<p class="hint">Dashed lines: silences cut short ({silences}).</p>' if silences else ""
+    cut = f" Dashed lines: silences cut short ({silences})." if silences else ""
     return (
-        f'<div class="axis"><span>{said[0]}</span>{middle}<span>{said[-1]}</span></div><p class="hint">{name}</p>{cut}'
+        f'<svg class="times" width="100%" height="18" aria-hidden="true">{labels}</svg><p class="hint">{name}.{cut}</p>'
     )
 
 
