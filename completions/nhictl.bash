@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard serve crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -13,9 +13,10 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test lint diff who-can what-can simulate propose unused import export' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint prove witness bundle export tail record import replay prune redact' ;;
+        'audit') words='verify checkpoint prove witness bundle export tail record import replay detect state trace prune redact' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'report') words='controls review' ;;
         'home') words='backup restore' ;;
     esac
 }
@@ -80,20 +81,24 @@ _nhictl_options() { # all options of a verb
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval deny') words='--reason --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit verify') words='--segment --keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit verify') words='--segment --keys --anchor --state --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit bundle') words='--out --agent --task --token --since --until --disclose --segment --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --since --until --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit tail') words='-f --follow -n --from-seq --to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --html --mermaid --dot --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'guard hook') words='--audience --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'guard mcp') words='--audience --task --prefix --pass --keep-env --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard hook') words='--audience --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard mcp') words='--url --listen --authorization-file --audience --task --prefix --pass --keep-env --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --performs --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'serve') words='--socket --listen --open-to --beyond-loopback --url --audience --public --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -101,6 +106,8 @@ _nhictl_options() { # all options of a verb
         'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report controls') words='--framework --control --fail-on --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report review') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'doctor') words='--accept-restore --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home backup') words='--with-keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home restore') words='--keys --replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -199,7 +206,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit witness':--state) kind=directory ;;
         'audit witness':--keys) kind=file ;;
         'audit witness':--name) kind=text ;;
-        'audit bundle':--out | 'audit bundle':--anchor) kind=file ;;
+        'audit bundle':--out | 'audit bundle':--segment | 'audit bundle':--anchor) kind=file ;;
         'audit bundle':--agent | 'audit bundle':--task | 'audit bundle':--token | 'audit bundle':--since | 'audit bundle':--until | 'audit bundle':--disclose) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit export':--since | 'audit export':--until) kind=text ;;
@@ -208,17 +215,29 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit import':--format) kind='is claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit import':--map) kind=file ;;
         'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
-        'audit replay':--map | 'audit replay':--keys) kind=file ;;
+        'audit replay':--map | 'audit replay':--keys | 'audit replay':--html) kind=file ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
-        'audit replay':--view) kind='is timeline tree' ;;
+        'audit replay':--view) kind='is timeline tree scope delegation' ;;
+        'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
+        'audit detect':--map | 'audit detect':--policy | 'audit detect':--scope | 'audit detect':--keys) kind=file ;;
+        'audit state':--at) kind=text ;;
+        'audit state':--keys) kind=file ;;
+        'audit trace':--since) kind=text ;;
+        'audit trace':--keys) kind=file ;;
         'audit prune':--before) kind=text ;;
         'audit prune':--out) kind=file ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
-        'guard hook':--audience) kind=text ;;
-        'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env) kind=text ;;
+        'audit redact':--key | 'audit redact':--key-passphrase-file) kind=file ;;
+        'guard hook':--audience | 'guard hook':--performs) kind=text ;;
+        'guard hook':--deny-as) kind='is json exit' ;;
+        'guard mcp':--url | 'guard mcp':--listen | 'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env | 'guard mcp':--performs) kind=text ;;
+        'guard mcp':--authorization-file) kind=file ;;
         'guard mcp':--deny-as) kind='is result error' ;;
         'guard install':--project) kind=directory ;;
-        'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience) kind=text ;;
+        'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience | 'guard install':--performs) kind=text ;;
+        'serve':--socket) kind=file ;;
+        'serve':--listen | 'serve':--open-to | 'serve':--url | 'serve':--audience) kind=text ;;
+        'serve':--public) kind=directory ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
@@ -229,6 +248,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto status-list':--idx) kind=text ;;
         'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
+        'report controls':--framework) kind='is owasp-asi-2026 owasp-nhi-2025 maestro nist-ai-rmf' ;;
+        'report controls':--control | 'report controls':--fail-on | 'report controls':--at) kind=text ;;
+        'report review':--at) kind=text ;;
         'home restore':--keys) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
@@ -278,6 +300,10 @@ _nhictl_argument() { # what the argument of that number is
         'audit record':0) kind=text ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'audit detect':*) kind=file ;;
+        'audit state':*) kind=file ;;
+        'audit trace':0) kind=text ;;
+        'audit trace':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;
         'guard mcp':*) kind=text ;;
         'guard install':0) kind='is claude-code codex' ;;

@@ -20,7 +20,7 @@ import copy
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -52,17 +52,19 @@ class DeniedError(NhictlError):
 class Guard:
     """Whose calls these are: a home, and a token by audience or a task; what is not given comes from the environment.
 
-    One may be shared by threads and tasks. The database is open only while a call is judged or settled, so the process
-    may fork.
+    `performs` names the obligations that the program sees to itself; a call that obliges to others is denied. One may be
+    shared by threads and tasks. The database is open only while a call is judged or settled, so the process may fork.
     """
 
     def __init__(
-        self, *, home: str | None = None, store: str | None = None, audience: str | None = None, task: str | None = None
-    ) -> None:
+        self, *, home: str | None = None, store: str | None = None, audience: str | None = None, task: str | None = None,
+        performs: Collection[str] = (),
+    ) -> None:  # fmt: skip
         folder = Path(home) if home is not None else default_home()
         self._house = House(folder, database_of(folder, store))
         self._audience = audience
         self._task = task
+        self._performs = guard_call.RECORD | frozenset(performs)
         self._lock = threading.Lock()
 
     def __call__(
@@ -90,8 +92,8 @@ class Guard:
 
     def _grip(self) -> Grip:
         if self._task is not None:
-            return Grip("sdk", task=self._task)
-        found = guard_grip.from_environment("sdk", self._audience)
+            return Grip("sdk", task=self._task, performs=self._performs)
+        found = guard_grip.from_environment("sdk", self._audience, performs=self._performs)
         if found is None:
             raise InputError(
                 "there is neither a token nor a task to call under", code="no_authority",

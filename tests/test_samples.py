@@ -76,6 +76,18 @@ def test_readme_trust_story(tmp_path: Path) -> None:
     assert (tmp_path / "svid.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
 
 
+def test_readme_report_story(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    before = shell(blocks()[2], home, tmp_path)
+    assert before.returncode == 0, before.stderr
+    report = next(block for block in blocks() if "report controls" in block)
+    done = shell(f"cd {tmp_path}\n{report}", home, tmp_path)  # it writes a page where it stands
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "story.html").read_text().startswith("<!DOCTYPE html>")
+    assert "flowchart LR" in done.stdout
+    assert "NHI7 Long-Lived Secrets: no token lives beyond its limit" in done.stdout
+
+
 def test_readme_run_story(tmp_path: Path) -> None:
     home = tmp_path / "home"
     before = shell(blocks()[2].split("TASK=")[0], home, tmp_path)
@@ -84,6 +96,27 @@ def test_readme_run_story(tmp_path: Path) -> None:
     done = shell(run, home, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("valid: invoice-bot for task t-")
+
+
+def test_readme_guard_story(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    setup = (
+        "nhictl init --trust-domain example.org\nnhictl policy activate samples/coding-agent.policy.yaml\n"
+        "nhictl agent register coder --owner dev@example.org --purpose code --group coding-agents\n"
+    )
+    before = shell(setup, home, tmp_path)
+    assert before.returncode == 0, before.stderr
+    story = next(block for block in blocks() if "guard install" in block)
+    (tmp_path / "server.py").write_text("")
+    done = shell(f"cd {tmp_path}\n{story}", home, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("on  claude-code in ") for line in done.stdout.splitlines())
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "agent.py").write_text("\n".join(code) + "\nprint(read('/srv/shop/x'))\n")
+    opened = "export NHICTL_TASK=$(nhictl task open --agent coder --intent code --purpose x --allow Bash)"
+    done = shell(f"{opened}\n{sys.executable} {tmp_path}/agent.py", home, tmp_path)
+    assert "DeniedError: `Read` is denied" in done.stderr  # that task may use the shell alone
+    assert "Bash" not in done.stderr
 
 
 def test_readme_exit_table_is_the_code(tmp_path: Path) -> None:

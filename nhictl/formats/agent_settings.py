@@ -17,6 +17,8 @@ MARK: Final = "# nhictl guard"
 """How a handler of ours ends: a comment to the shell that runs it."""
 TIMEOUT_S: Final = 60
 """What the host is told; the hook gives itself less, since a host lets the call run when its own limit is over."""
+LIMIT_S: Final = 40
+"""After how long the shell's `timeout`, where there is one, ends a hook that does not even start."""
 MAX_FILE: Final = 4 << 20
 _COMMON: Final = ("PreToolUse", "PostToolUse", "UserPromptSubmit", "SessionStart", "SessionEnd")
 EVENTS: Final = {"claude-code": (*_COMMON, "PostToolUseFailure"), "codex": _COMMON}
@@ -25,15 +27,20 @@ USER_FILE: Final = {
     "claude-code": ("CLAUDE_CONFIG_DIR", ".claude", "settings.json"),
     "codex": ("CODEX_HOME", ".codex", "hooks.json"),
 }
+SHARED_FILE: Final = {"claude-code": (".claude/settings.json",), "codex": ()}
+"""Settings of the project beside the one that `guard install` writes; they can switch hooks off as well."""
 UNCOVERED: Final = {
     "claude-code": (
+        "arguments that another PreToolUse hook rewrites (updatedInput): the call runs with what that hook says",
         "files that a person names with @ in a prompt: they are read without a tool call",
         "a call whose hook the host itself gives up on after its time-out, or whose shell was killed: it runs",
         "settings that switch hooks off (disableAllHooks), until `guard status` is asked",
     ),
     "codex": (
         "everything until you have trusted the hook: Codex skips new and changed hooks until then (see /hooks)",
+        "everything while Codex's hooks are switched off ([features] in config.toml), and with versions that have none",
         "tools that Codex has no hook event for, such as web search",
+        "the end of a session, with versions that do not tell it: its task then ends by its deadline",
         "a call whose hook the host itself gives up on after its time-out, or whose shell was killed: it runs",
     ),
 }

@@ -27,6 +27,8 @@ from nhictl.store import log, sqlite, work
 
 RESULT_LIMIT: Final = 1 << 20
 """Bytes of a result that are kept; of a larger one the record commits to its SHA-256 and length."""
+RECORD: Final = frozenset(("log_prompt",))
+"""The obligations that the record itself performs, for every point."""
 _CALL_ID_LIMIT: Final = 256
 
 
@@ -43,7 +45,9 @@ class Grip(NamedTuple):
     kind: str = profile.AT_JWT
     proof: tuple[bytes, str, str] | None = None
     performs: frozenset[str] | None = None
-    """The obligations that the point can perform; None: it answers for all of them."""
+    """The obligations that the point can perform (RECORD among them); None: whoever asked is told of them and answers for
+    them.
+    """
 
 
 class Call(NamedTuple):
@@ -200,7 +204,7 @@ def settle(
         ext["bytes_out"] = bytes_out
     if error is not None:
         ext["error"] = error[:200].encode("utf-8", "replace").decode()
-    sealed = {} if result is None else {"result": _bounded(result)}
+    sealed = {} if result is None else {"result": bounded(result)}
 
     from nhictl.core.policy.counters import Result
     from nhictl.ops import limits
@@ -215,8 +219,8 @@ def settle(
     return transact(house, act_on)[1]
 
 
-def _bounded(result: Any) -> Any:
-    """The result as it is kept: whole, or by digest and length where it is too large or is no JSON."""
+def bounded(result: Any) -> Any:
+    """Content as it is kept: whole, or by digest and length where it is too large or is no JSON."""
     try:
         plain = content.canonical(result)
     except (TypeError, ValueError, RecursionError):

@@ -25,9 +25,12 @@ def arguments(of: inspect.Signature, positional: tuple[Any, ...], named: dict[st
     bound = of.bind(*positional, **named)
     bound.apply_defaults()
     made: dict[str, Any] = {}
+    first = next(iter(of.parameters), None)
     for name, value in bound.arguments.items():
         if of.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            if twice := made.keys() & value.keys():
+                raise InputError(f"the argument `{min(twice)}` is given twice", code="usage")
             made |= value
-        elif name not in ("self", "cls"):
+        elif name != first or name not in ("self", "cls"):
             made[name] = value
     return {name: value for name, value in made.items() if value is not None}

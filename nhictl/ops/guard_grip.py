@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from nhictl.errors import InputError, UnavailableError
-from nhictl.ops.guard_call import Grip
+from nhictl.ops.guard_call import RECORD, Grip
+from nhictl.store import files
 
 TOKEN_FD: Final = "NHICTL_TOKEN_FD"  # noqa: S105  # the names of variables
 TOKEN_FILE: Final = "NHICTL_TOKEN_FILE"  # noqa: S105
@@ -18,7 +19,9 @@ NAMES: Final = (TOKEN_FD, TOKEN_FILE, TOKEN, TASK)
 _LIMIT: Final = 16384 + 2
 
 
-def from_environment(point: str, audience: str | None, env: Mapping[str, str] = os.environ) -> Grip | None:
+def from_environment(
+    point: str, audience: str | None, env: Mapping[str, str] = os.environ, *, performs: frozenset[str] = RECORD
+) -> Grip | None:
     """The token of `run`, newest first read from where it is renewed, else the task of `NHICTL_TASK`; None if neither is named.
 
     A token is for one audience, so without `audience` the task that `run` names beside it is held instead; InputError (2)
@@ -26,9 +29,9 @@ def from_environment(point: str, audience: str | None, env: Mapping[str, str] = 
     """
     named = [name for name in (TOKEN_FD, TOKEN_FILE, TOKEN) if env.get(name)]
     if named and audience is not None:
-        return Grip(point, audience, token=_read(named[0], env[named[0]]))
+        return Grip(point, audience, token=_read(named[0], env[named[0]]), performs=performs)
     if task := env.get(TASK):
-        return Grip(point, task=task)
+        return Grip(point, task=task, performs=performs)
     if named:
         raise InputError(
             f"there is a token in ${named[0]}, but not for whom this point is", code="usage",
@@ -50,3 +53,20 @@ def _read(name: str, value: str) -> bytes:
             return file.read(_LIMIT)
     except OSError as e:
         raise UnavailableError(f"${name} cannot be read: {(e.strerror or str(e)).lower()}", code="no_token") from e
+
+
+def authorization(file: str | None) -> str | None:
+    """What a server behind the guard is asked with: the header's value as it stands in a file that nobody else may read."""
+    if file is None:
+        return None
+    try:
+        value = files.read_secret(Path(file), _LIMIT).strip().decode("ascii")
+    except OSError as e:
+        raise UnavailableError(
+            f"`{file}` cannot be read: {(e.strerror or str(e)).lower()}", code="no_credential"
+        ) from e
+    except UnicodeDecodeError as e:
+        raise InputError("what the server is asked with is ASCII text", file=file) from e
+    if not value or not value.isprintable():
+        raise InputError("what the server is asked with is one line, as in `Bearer …`", file=file)
+    return value

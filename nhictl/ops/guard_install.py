@@ -6,9 +6,11 @@ its answer (no Python, no home, a full disk, a signal, its own time limit), the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ from nhictl.ops.guard_session import FILE, projects
 from nhictl.ops.house import House
 from nhictl.ops.open_task import Order, check
 from nhictl.store import files
+from nhictl.store.lock import WriteLock
 
 __all__ = [
     "DEFAULT_DEADLINE_S",
@@ -55,13 +58,24 @@ def place_of(host: str, folder: Path, *, user: bool) -> Place:
     return Place(host, (Path(base) if base else Path.home() / below) / name)
 
 
-def command_for(host: str, program: Sequence[str], home: Path, store: str | None, audience: str | None) -> str:
-    """What the host's shell is to run: ours, or its blocking status."""
-    words = [*program, "guard", "hook", host, "--home", str(home.absolute())]
+def command_for(
+    host: str, program: Sequence[str], home: Path, store: str | None, audience: str | None, performs: Sequence[str] = ()
+) -> str:
+    """What the host's shell is to run: ours, or its blocking status. In `sh`, since hosts take whatever shell the user has,
+    and not every shell understands another's `||` and braces.
+
+    The hook limits its own time, but only once it runs: what hangs before (a disk that does not answer) `timeout` ends, where
+    the machine has one.
+    """
+    limit = shutil.which("timeout")
+    words = [limit, "-k", "2", str(agent_settings.LIMIT_S)] if limit else []
+    words += [*program, "guard", "hook", host, "--home", str(home.absolute()), "--deny-as", "exit"]
     words += ["--store", store] if store else []
     words += ["--audience", audience] if audience else []
-    blocked = "echo 'nhictl: the guard did not let this pass' >&2; exit 2"
-    return f"{shlex.join(words)} || {{ {blocked}; }} {agent_settings.MARK}"
+    for one in performs:
+        words += ["--performs", one]
+    script = f'{shlex.join(words)} || {{ echo "nhictl: the guard did not let this pass" >&2; exit 2; }}'
+    return f"/bin/sh -c {shlex.quote(script)} {agent_settings.MARK}"
 
 
 def checked(house: House, project: Project) -> None:
@@ -99,31 +113,45 @@ def read_settings(place: Place) -> dict[str, Any]:
 def install(house: House, project: Project, place: Place) -> bool:
     """Register the project and put the handler into the host's settings; whether anything changed. Again is nothing."""
     checked(house, project)
-    before = read_settings(place)
-    after = agent_settings.with_handler(before, place.host, project.command)
-    known = projects(house)
-    kept = [one for one in known if (one.path, one.host) != (project.path, project.host)]
-    registered = project in known
-    if not registered:
-        _write_projects(house, [*kept, project])
-    if after != before:
-        _write_settings(place, after)
+    with _turn(house):
+        before = read_settings(place)
+        after = agent_settings.with_handler(before, place.host, project.command)
+        known = projects(house)
+        kept = [one for one in known if (one.path, one.host) != (project.path, project.host)]
+        registered = project in known
+        if not registered:
+            _write_projects(house, [*kept, project])
+        if after != before:
+            _write_settings(place, after)
     return not registered or after != before
 
 
 def remove(house: House, host: str, folder: str, place: Place) -> bool:
     """Take both back; NotFoundError (4) if neither was there. Sessions that are open stay as they are."""
-    before = read_settings(place)
-    after = agent_settings.without(before)
-    known = projects(house)
-    kept = [one for one in known if (one.path, one.host) != (folder, host)]
-    if after == before and len(kept) == len(known):
-        raise NotFoundError(f"no guard of {host} in `{place.path}`, nor for `{folder}`", code="not_installed")
-    if after != before:
-        _write_settings(place, after)
-    if len(kept) != len(known):
-        _write_projects(house, kept)
+    with _turn(house):
+        before = read_settings(place)
+        after = agent_settings.without(before)
+        known = projects(house)
+        kept = [one for one in known if (one.path, one.host) != (folder, host)]
+        if after == before and len(kept) == len(known):
+            raise NotFoundError(f"no guard of {host} in `{place.path}`, nor for `{folder}`", code="not_installed")
+        if after != before:
+            _write_settings(place, after)
+        if len(kept) != len(known):
+            _write_projects(house, kept)
     return True
+
+
+@contextlib.contextmanager
+def _turn(house: House) -> Iterator[None]:
+    """One installer at a time, on a lock of its own: two would each write what they read before the other wrote."""
+    house.check()
+    lock = WriteLock(house.home / "guards.lock")
+    lock.acquire(house.lock_timeout)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write_projects(house: House, found: list[Project]) -> None:

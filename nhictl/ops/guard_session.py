@@ -14,12 +14,8 @@ from typing import Any, Final
 from nhictl.core import guard_file
 from nhictl.core.guard_file import Project
 from nhictl.core.identity import spiffe
-from nhictl.ops import agents, policies, reading
 from nhictl.ops.act import Act, transact
-from nhictl.ops.end_task import end
 from nhictl.ops.house import House
-from nhictl.ops.instances import Instance
-from nhictl.ops.open_task import Order, check, opening
 from nhictl.store import files, sqlite, work
 
 FILE: Final = "guards.json"
@@ -60,6 +56,10 @@ def task_of(house: House, host: str, session: str, cwd: str, *, begin: bool) -> 
     project = project_of(house, host, cwd)
     if project is None:
         return None
+    from nhictl.ops import agents, policies, reading  # once a session, while the rest runs before every call
+    from nhictl.ops.instances import Instance
+    from nhictl.ops.open_task import Order, check, opening
+
     boxes = reading.boxes(policies.active(house), list(project.allow), None)
     order = Order(project.agent, project.intent, project.purpose, boxes, deadline_s=project.deadline_s)
     check(order)
@@ -75,6 +75,9 @@ def task_of(house: House, host: str, session: str, cwd: str, *, begin: bool) -> 
 
 def end_session(house: House, host: str, session: str, more: dict[str, Any]) -> str | None:
     """Close the session's task if it is open; returns its id."""
+    from nhictl.ops.end_task import end
+    from nhictl.ops.publish_trust import spread
+
     copy = instance_of(host, session)
 
     def decide(act: Act) -> str | None:
@@ -84,4 +87,7 @@ def end_session(house: House, host: str, session: str, more: dict[str, Any]) -> 
             end(act, row, "closed", None, more)
         return name
 
-    return transact(house, decide, grants=False, may_rest=True)[0]
+    ended = transact(house, decide, grants=False, may_rest=True)[0]
+    if ended is not None:
+        spread(house)
+    return ended

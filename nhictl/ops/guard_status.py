@@ -59,8 +59,9 @@ def status(house: House) -> list[Standing]:
 
 def _standing(house: House, project: Project) -> Standing:
     place, commands = None, dict[str, list[str]]()
-    for user in (False, True):
-        candidate = place_of(project.host, Path(project.path), user=user)
+    folder = Path(project.path)
+    shared = [Place(project.host, folder / name) for name in agent_settings.SHARED_FILE[project.host]]
+    for candidate in (*(place_of(project.host, folder, user=user) for user in (False, True)), *shared):
         try:
             settings = read_settings(candidate)
         except NhictlError as e:
@@ -87,7 +88,7 @@ def _asked(house: House, project: Project, place: Place, missing: tuple[str, ...
         "tool_use_id": session,
     }
     code, out = _run(project, before)
-    decision = _decision(out) if code == 0 else None
+    decision = _decision(out) if code in (0, 2) else None
     probe, on, why = "let through", False, f"a call of `{PROBE_TOOL}` was not denied: exit {code}"
     if decision == "deny":
         probe, on, why = "denied", True, "a call that no policy allows was denied and recorded"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from nhictl.core.policy.glob import Glob
 from nhictl.ops import high_water, policies
@@ -14,8 +14,21 @@ from nhictl.store import agents as agent_table
 from nhictl.store import work
 
 
-def usable(house: House, grip: Grip, tools: Sequence[str]) -> frozenset[str]:
+def pinned(house: House, name: str) -> bool:
+    """Whether the catalogue declares the tool with the digest of its description, against which calls are held."""
+
+    def answer(_: object) -> bool:
+        policy = policies.active(house)
+        tool = policy.tool(name) if policy is not None else None
+        return tool is not None and tool.digest is not None
+
+    return high_water.checked(house, "read the policy", answer)
+
+
+def usable(house: House, grip: Grip, tools: Mapping[str, str]) -> frozenset[str]:
     """Those of `tools` that the scope names, the catalogue declares and some permit may hold for, with whatever arguments.
+
+    Given are digests of their descriptions by name: one that was declared with another digest is not among them.
 
     Nothing is written. With a token that does not verify, or a task that there is not, it is none.
     """
@@ -32,7 +45,11 @@ def usable(house: House, grip: Grip, tools: Sequence[str]) -> frozenset[str]:
         found = set()
         for name in tools:
             tool = policy.tool(name)
-            if tool is None or not all(_named(boxes, name) for boxes in above):
+            if (
+                tool is None
+                or tool.digest not in (None, tools[name])
+                or not all(_named(boxes, name) for boxes in above)
+            ):
                 continue
             plans = [policy.plan(tool, agent) for agent in agents]
             if all(plan.permits and all(tests for _, tests in plan.forbids) for plan in plans):

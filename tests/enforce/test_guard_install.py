@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,26 +119,46 @@ def test_the_installed_command_blocks_whatever_goes_wrong(guard: Any, project: P
              "tool_input": {"command": "ls"}, "tool_use_id": "t"}  # fmt: skip
 
     def run(
-        text: str = command, env: dict[str, str] | None = None, stdin: str = json.dumps(event)
+        text: str = command, env: dict[str, str] | None = None, stdin: str = json.dumps(event), cwd: Path | None = None
     ) -> tuple[int, str, str]:
         done = subprocess.run(
-            ["/bin/sh", "-c", text], input=stdin, capture_output=True, text=True, env=dict(os.environ) | (env or {})
+            ["/bin/sh", "-c", text],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=dict(os.environ) | (env or {}),
         )
         return done.returncode, done.stdout, done.stderr
 
+    deny = run(stdin=json.dumps(event | {"tool_input": {"command": "rm"}}))
+    assert (deny[0], "not_permitted" in deny[2]) == (2, True)  # nothing that a login shell prints first spoils it
     code, out, _ = run()
     assert (code, json.loads(out)["hookSpecificOutput"]["permissionDecision"]) == (0, "allow")
-    program = command.split(" -m ")[0]
+    program = sys.executable
+    assert f"{program} -P -m nhictl " in command  # -P: no module of the folder passes for ours
+    evil = project / "nhictl"
+    evil.mkdir()
+    (evil / "__main__.py").write_text("print('{}')")
+    assert run(cwd=project)[0] == 0
     broken: list[tuple[int, str, str]] = [
         run(command.replace(program, "/nowhere/python")),  # no such program
         run(command.replace(program, "/etc/passwd")),  # nothing that can be run
         run(env={"PYTHONHOME": "/nowhere"}),  # an interpreter that does not start
-        run(command.replace("-m nhictl", "-c 'raise SystemExit(1)'")),
-        run(command.replace("-m nhictl", "-c 'import os; os.kill(os.getpid(), 9)'")),
+        run(command.replace("-m nhictl", '-c "raise SystemExit(1)"')),
+        run(command.replace("-m nhictl", '-c "import os; os.kill(os.getpid(), 9)"')),
+        run(
+            command.replace(" 40 ", " 0.2 ").replace("-m nhictl", '-c "import time; time.sleep(60)"')
+        ),  # nothing starts
         run(stdin=""),
         run(stdin="{"),
         run(command.replace(str(house.home), "/nowhere/home")),
     ]
+    for shell in filter(shutil.which, ("bash", "dash", "zsh", "fish")):  # whichever the host takes
+        done = subprocess.run(
+            [shell, "-c", command.replace(str(house.home), "/nowhere")], input=b"{}", capture_output=True
+        )
+        assert (done.returncode, done.stdout) == (2, b""), shell
     for code, out, err in broken:
         assert (code, out) == (2, ""), err
         assert err.strip()  # a host takes no silence for a reason

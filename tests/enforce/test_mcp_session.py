@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nhictl.enforce.mcp import message as rpc
-from nhictl.enforce.mcp.session import Authority, Session
+from nhictl.enforce.mcp.authority import Authority
+from nhictl.enforce.mcp.session import Session
 from nhictl.errors import UnavailableError
 from nhictl.ops.guard_call import Answer
 
@@ -23,24 +24,32 @@ class House(Authority):
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.told: list[tuple[int, str, Any, str | None]] = []
         self.broken = False
+        self.pins: dict[str, str] = {}
+        self.digests: list[str] = []
 
-    def begin(self, tool: str, args: dict[str, Any], ident: str) -> Answer:
+    def begin(self, tool: str, args: dict[str, Any], ident: str, digest: str) -> Answer:
         if self.broken:
             raise UnavailableError("the disk is full")
         self.asked.append((tool, args))
-        allowed = tool.startswith("good")
+        self.digests.append(digest)
+        allowed = tool.startswith("good") and self.pins.get(tool, digest) == digest
         seq = len(self.asked)
         return Answer(allowed, "permitted" if allowed else "forbidden", 20, "", None, seq, None, ident, {}, 1)
 
-    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None) -> None:
+    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
         if self.broken:
             raise UnavailableError("the disk is full")
         self.told.append((answer.seq, outcome, result, error))
 
-    def usable(self, tools: Sequence[str]) -> frozenset[str]:
+    def pinned(self, tool: str) -> bool:
+        return tool in self.pins
+
+    def usable(self, tools: Mapping[str, str]) -> frozenset[str]:
         if self.broken:
             raise UnavailableError("the disk is full")
-        return frozenset(tool for tool in tools if tool.startswith("good"))
+        return frozenset(
+            t for t, digest in tools.items() if t.startswith("good") and self.pins.get(t, digest) == digest
+        )
 
 
 class Stage:
@@ -55,7 +64,9 @@ class Stage:
         return json.loads(back) if back else None, forth
 
     def server(self, value: Any) -> bytes:
-        return self.session.from_server(value if isinstance(value, bytes) else line(value))
+        back, forth = self.session.from_server(value if isinstance(value, bytes) else line(value))
+        assert forth == b""
+        return back
 
 
 @pytest.fixture
@@ -213,12 +224,12 @@ def test_the_list_of_tools_holds_what_can_be_used(stage: Stage) -> None:
     assert stage.server(same) == same + b"\n"
 
 
-def test_a_cancelled_call_is_settled_at_once_and_a_late_answer_passes(stage: Stage) -> None:
+def test_a_cancelled_call_is_settled_at_once_and_a_late_answer_is_nobodys(stage: Stage) -> None:
     stage.client(call(ident="a"))
     stop = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "a"}}
     assert stage.client(stop) == (None, line(stop) + b"\n")
     assert stage.house.told == [(1, "error", None, "cancelled by the client")]
-    assert stage.server(result("a"))
+    assert stage.server(result("a")) == b""  # else a client would get by cancelling what nobody recorded
     assert len(stage.house.told) == 1
 
 
@@ -253,6 +264,41 @@ def test_the_end_settles_what_is_open(stage: Stage) -> None:
     stage.server(result(2))
     stage.session.end("the session ended")
     assert stage.house.told[1:] == [(1, "error", None, "the session ended")]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"name": "good", "arguments": {"path": "/a"}, "ARGUMENTS": {"path": "/b"}},
+        {"name": "good", "Name": "bad", "arguments": {}},
+        {"name": "good", "argumentſ": {}},  # a long s, which folds to the short one
+        {"name": "good", "arguments": {"path": "/a", "Path": "/b"}},
+        {"name": "good", "arguments": {"list": [{"x": 1, "X": 2}]}},
+        {"name": "good", "arguments": {}, "task": {"ttl": 1}},
+    ],
+)
+def test_what_a_careless_reader_could_take_for_another_call_is_none(stage: Stage, params: dict[str, Any]) -> None:
+    said, forth = stage.client({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    assert (said["error"]["code"], forth, stage.house.asked) == (rpc.INVALID_PARAMS, b"", [])
+    for name in ("Method", "PARAMS", "Id"):
+        ask = {"jsonrpc": "2.0", "id": 1, "method": "ping", name: "tools/call"}
+        assert stage.client(ask)[1] == b""
+
+
+def test_a_call_as_a_task_passes_where_its_result_may_be_asked_for() -> None:
+    ask = {**call(), "params": {"name": "good", "task": {"ttl": 1}}}
+    assert Stage("tasks/*").client(ask)[1]
+
+
+def test_a_line_that_some_readers_take_for_two_is_none(stage: Stage) -> None:
+    hidden = line(call("bad", 9))
+    text = b'{"jsonrpc":"2.0","method":"notifications/x","params":{"a":\r' + hidden + b"\r}}"
+    said, forth = stage.client(text)
+    assert (said["error"]["code"], forth) == (rpc.PARSE_ERROR, b"")
+    assert (
+        stage.server(b'{"jsonrpc":"2.0","method":"notifications/x","params":{"a":\r' + line(result(1)) + b"\r}}") == b""
+    )
+    assert stage.client(line(call()) + b"\r")[1]  # at the end of a line it is one
 
 
 _MESSAGES = st.sampled_from(

@@ -169,7 +169,7 @@ def test_malformed_is_refused_with_its_place(text: str, line: int, column: int) 
 
 def test_the_sample_applies_cleanly(home: Agents) -> None:
     wanted = apply_agents.read("agents.yaml", SAMPLE.read_bytes())
-    assert len(apply_agents.apply(home.house, wanted)[0]) == 4
+    assert len(apply_agents.apply(home.house, wanted)[0]) == 5
     assert apply_agents.dry_run(home.house, wanted) == []
 
 

@@ -37,6 +37,12 @@ def command(
     audience: Annotated[
         str | None, typer.Option("--audience", metavar="URI", help="who the guard is to a token that a run hands over")
     ] = None,
+    performs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--performs", metavar="TYPE", help="an obligation that is seen to there otherwise; again for more"
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--print", help="print the settings instead of writing anything")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="take the guard out again")] = False,
 ) -> Result:
@@ -53,7 +59,7 @@ def command(
     place = guard_install.place_of(host, Path(folder), user=user)
     house = session().house()
     if remove:
-        if show or any((agent, intent, purpose, allow, deadline, audience)):
+        if show or any((agent, intent, purpose, allow, deadline, audience, performs)):
             raise InputError("--remove goes with --project and --user alone", code="usage")
         guard_install.remove(house, host, folder, place)
         return _said(place, None, f"no guard of {host} in {place.path} any more")
@@ -63,7 +69,7 @@ def command(
         raise InputError(f"{missing[0]} is missing", code="usage", hint="nhictl guard install --help")
     seconds = reading.seconds("--deadline", deadline) if deadline else DEFAULT_DEADLINE_S
     store = session().store or os.environ.get("NHICTL_STORE")
-    line = guard_install.command_for(host, _program(), house.home, store, audience)
+    line = guard_install.command_for(host, _program(), house.home, store, audience, performs or ())
     made = Project(folder, host, agent or "", intent or "", purpose or "", tuple(allow or ()), line, seconds)
     if show:
         settings, text = guard_install.preview(house, made, place)
@@ -80,7 +86,7 @@ def _program() -> tuple[str, ...]:
     own = Path(sys.argv[0])
     if own.name == "nhictl" and (found := shutil.which(str(own))) is not None:
         return (str(Path(found).absolute()),)
-    return (sys.executable, "-m", "nhictl")
+    return (sys.executable, "-P", "-m", "nhictl")  # -P: else a module of the folder that is worked in could pass for us
 
 
 def _said(place: guard_install.Place, made: Project | None, first: str, *, changed: bool = True) -> Result:

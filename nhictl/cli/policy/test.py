@@ -50,9 +50,9 @@ def _lines(body: dict[str, Any], short: bool) -> Iterator[str]:
 
 
 def _why(case: dict[str, Any]) -> str:
-    differing = [key for key, value in case["expected"].items() if case["got"][key] != value]
+    differing = [key for key, value in case["expected"].items() if case["got"].get(key) != value]
     said = "; ".join(
-        f"{key} expected {compact(case['expected'][key])}, got {compact(case['got'][key])}" for key in differing
+        f"{key} expected {compact(case['expected'][key])}, got {compact(case['got'].get(key))}" for key in differing
     )
     return f"{said} ({case['message']})" if case["message"] else said
 

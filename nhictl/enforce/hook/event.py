@@ -1,8 +1,8 @@
 """A host's event as a value. Claude Code and Codex send the same members; what a kind of event does not need is not read.
 
 Sources: the hosts' public hook references (`hook_event_name`, `session_id`, `cwd`, `tool_name`, `tool_input`,
-`tool_use_id`, `tool_response`, `error`, `prompt`). Unknown members are ignored, since hosts add some with each version;
-what decides has to be there and of its type.
+`tool_use_id`, `agent_id`, `tool_response`, `error`, `prompt`). Unknown members are ignored, since hosts add some with each
+version; what decides has to be there and of its type.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ KINDS: Final = {
 
 
 class Event(NamedTuple):
-    """What happened: `kind` one of the words above, `name` as the host calls it; `result` is any JSON."""
+    """What happened: `kind` one of the words above, `name` as the host calls it; `result` is any JSON, `agent` the
+    host's id of a sub-agent whose call it is.
+    """
 
     kind: str
     name: str
@@ -46,6 +48,7 @@ class Event(NamedTuple):
     result: Any = None
     error: str | None = None
     prompt: str = ""
+    agent: str | None = None
 
 
 def parse(data: bytes) -> Event:
@@ -64,7 +67,9 @@ def parse(data: bytes) -> Event:
         args = value.get("tool_input")
         if not isinstance(args, dict):
             raise InputError("the event's `tool_input` is no object", code="event_malformed")
-        event = event._replace(tool=_text(value, "tool_name", 256), args=args, call=_call(value))
+        event = event._replace(
+            tool=_text(value, "tool_name", 256), args=args, call=_call(value), agent=_optional(value, "agent_id")
+        )
     if event.kind == RETURNED:
         event = event._replace(result=value.get("tool_response"))
     elif event.kind == FAILED:
@@ -84,4 +89,8 @@ def _text(value: dict[str, Any], name: str, longest: int, *, empty: bool = False
 
 def _call(value: dict[str, Any]) -> str | None:
     """The host's id of the call; older versions send none."""
-    return _text(value, "tool_use_id", 256) if value.get("tool_use_id") is not None else None
+    return _optional(value, "tool_use_id")
+
+
+def _optional(value: dict[str, Any], name: str) -> str | None:
+    return _text(value, name, 256) if value.get(name) is not None else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nhictl.core.token import b64
-from nhictl.enforce.mcp.session import Authority
+from nhictl.enforce.mcp.authority import Authority
 from nhictl.ops import guard_call, guard_tools
 from nhictl.ops.guard_call import Answer, Call, Grip
 from nhictl.ops.house import House
@@ -23,13 +25,52 @@ class Calls(Authority):
         self._prefix = prefix
         self._session = "mcp-" + b64.encode(house.random(9))
 
-    def begin(self, tool: str, args: dict[str, Any], ident: str) -> Answer:
-        call = Call(self._prefix + tool, args, call=f"{self._session}.{ident}", span=f"{self._session}.{ident}")
+    def begin(self, tool: str, args: dict[str, Any], ident: str, digest: str) -> Answer:
+        named = f"{self._session}.{ident}"
+        context = {"tool.digest": digest} if digest or self.pinned(tool) else None
+        call = Call(self._prefix + tool, args, context=context, call=named, span=named)
         return guard_call.begin(self._house, self._grip(), call)
 
-    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None) -> None:
-        guard_call.settle(self._house, answer, outcome, result, error=error)
+    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
+        guard_call.settle(self._house, answer, outcome, result, error=error, made=made)
 
-    def usable(self, tools: Sequence[str]) -> frozenset[str]:
-        found = guard_tools.usable(self._house, self._grip(), [self._prefix + tool for tool in tools])
+    def usable(self, tools: Mapping[str, str]) -> frozenset[str]:
+        named = {self._prefix + tool: digest for tool, digest in tools.items()}
+        found = guard_tools.usable(self._house, self._grip(), named)
         return frozenset(tool for tool in tools if self._prefix + tool in found)
+
+    def pinned(self, tool: str) -> bool:
+        return guard_tools.pinned(self._house, self._prefix + tool)
+
+
+class InTurn(Authority):
+    """The same for many threads: one at a time, and without the database in between, since a connection is one thread's."""
+
+    def __init__(self, house: House, calls: Calls, lock: threading.Lock) -> None:
+        self._house = house
+        self._calls = calls
+        self._lock = lock
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[Calls]:
+        with self._lock:
+            try:
+                yield self._calls
+            finally:
+                self._house.close()
+
+    def begin(self, tool: str, args: dict[str, Any], ident: str, digest: str) -> Answer:
+        with self._turn() as calls:
+            return calls.begin(tool, args, ident, digest)
+
+    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
+        with self._turn() as calls:
+            calls.settle(answer, outcome, result, error, made=made)
+
+    def usable(self, tools: Mapping[str, str]) -> frozenset[str]:
+        with self._turn() as calls:
+            return calls.usable(tools)
+
+    def pinned(self, tool: str) -> bool:
+        with self._turn() as calls:
+            return calls.pinned(tool)

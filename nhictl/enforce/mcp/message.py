@@ -1,6 +1,7 @@
 """JSON-RPC 2.0 messages, as far as a guard has to understand them (jsonrpc.org specification §4–6; MCP "Base Protocol").
 
-Strict: what two readers could take for different messages is no message.
+Strict: what two readers could take for different messages is no message. Some readers take `Method` for `method` (Go's
+`encoding/json` does), so names that differ in case alone are not told apart here either.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
+
+_ENVELOPE: Final = frozenset(("jsonrpc", "id", "method", "params", "result", "error"))
+_CALL: Final = frozenset(("name", "arguments", "task", "_meta"))
 
 Id = tuple[str, Any]
 """An id with its JSON type, so that `1` and `"1"` are two."""
@@ -69,6 +73,8 @@ def parse(line: bytes) -> tuple[list[Message], bool]:
 def _one(value: Any) -> Message:
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
         raise MessageFaultError(INVALID_REQUEST, "not a JSON-RPC 2.0 message")
+    if _in_disguise(value, _ENVELOPE):
+        raise MessageFaultError(INVALID_REQUEST, "a member's name differs from JSON-RPC's in case alone")
     method, ident = value.get("method"), value.get("id")
     if "method" in value and not isinstance(method, str):
         raise MessageFaultError(INVALID_REQUEST, "`method` is no string")
@@ -81,6 +87,26 @@ def _one(value: Any) -> Message:
     if method is None and ("result" in value) == ("error" in value):
         raise MessageFaultError(INVALID_REQUEST, "a response has either a result or an error")
     return Message(value, method, key(ident) if "id" in value and ident is not None else None)
+
+
+def _in_disguise(value: dict[str, Any], names: frozenset[str]) -> bool:
+    return any(name not in names and name.casefold() in names for name in value)
+
+
+def ambiguous(params: dict[str, Any]) -> bool:
+    """Whether a reader that is careless of case could take these parameters of a call for others, at any depth."""
+    if _in_disguise(params, _CALL):
+        return True
+    left: list[Any] = [params]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if len({name.casefold() for name in value}) != len(value):
+                return True
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return False
 
 
 def key(ident: Any) -> Id:

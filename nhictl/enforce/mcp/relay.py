@@ -132,12 +132,10 @@ class Relay:
             data = b""
         lines = self._lines[side].add(data) if data else self._lines[side].end()
         for line in lines:
-            if side == "client":
-                back, forth = self._session.from_client(line)
-                self._waiting["client"] += back
-                self._waiting["server"] += forth
-            else:
-                self._waiting["client"] += self._session.from_server(line)
+            take = self._session.from_client if side == "client" else self._session.from_server
+            back, forth = take(line)
+            self._waiting["client"] += back
+            self._waiting["server"] += forth
         return bool(data)
 
     def _write(self, number: int, side: str) -> bool:

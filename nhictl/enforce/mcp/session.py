@@ -1,20 +1,24 @@
 """What the guard does with each message of one MCP session: pass it, answer it, or hold an account open for it.
 
-Client and server are told apart by which side a line comes from. A call is judged, then passed with its very bytes, then
-settled with the answer's. Without doubt or not at all: a line that is no message is answered (client) or dropped and said
-(server), and never passed.
+Client and server are told apart by which side a message comes from. A call is judged, then passed with its very bytes, then
+settled with the answer's. Without doubt or not at all: what is no message is answered (client) or dropped and said
+(server), and never passed. A call of a tool that was declared with a digest waits until the server has said what the tool
+is now, since a server may change its list while a session goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any, Final
 
 from nhictl.core.policy.glob import Glob
 from nhictl.enforce.mcp import message as rpc
+from nhictl.enforce.mcp.accounts import Accounts
+from nhictl.enforce.mcp.authority import Authority
+from nhictl.enforce.mcp.listing import Inquiry, Listing
 from nhictl.enforce.mcp.message import Id, Message
-from nhictl.errors import NhictlError
-from nhictl.ops.guard_call import Answer
+from nhictl.enforce.mcp.tools import Lister, Tools
 
 ALWAYS: Final = (
     "initialize",
@@ -26,198 +30,222 @@ ALWAYS: Final = (
     "notifications/*/*",
 )
 """What a client may send whatever is configured: what the protocol itself needs, and what is judged or filtered here."""
-
-
-class Held(NamedTuple):
-    """A call that was let through and has not been answered, and how the client called it."""
-
-    answer: Answer
-    ident: Any
-
-
-class Authority:
-    """What a session needs of the authority; the real one is `calls.Calls`, tests have their own."""
-
-    def begin(self, tool: str, args: dict[str, Any], ident: str) -> Answer:
-        """Judge a call and record it; raises NhictlError if that cannot be."""
-        raise NotImplementedError
-
-    def settle(self, answer: Answer, outcome: str, result: Any, error: str | None) -> None:
-        """Record how a call ended; raises NhictlError if that cannot be."""
-        raise NotImplementedError
-
-    def usable(self, tools: Sequence[str]) -> frozenset[str]:
-        """Which of these tools the task might be allowed at all."""
-        raise NotImplementedError
+_CHANGED: Final = "notifications/tools/list_changed"
+_REMEMBERED: Final = 256
+"""Answers that may come again, since a client that lost its stream asks for what it missed."""
+_TASK: Final = "a call as a task is not passed by this guard, which would not see its result"
 
 
 class Session:
-    """The state of one session. `from_client` and `from_server` take a line without its line feed and return the lines for
-    the client and for the server, complete; `note` gets what people should know.
+    """The state of one session. `from_client` and `from_server` take a message and return what the client and what the server
+    get, complete; `note` gets what people should know.
+
+    Messages are lines, without their line feed, unless there is a `lister`: then each is a text of its own, and `lister` asks
+    the server for a list of tools at once, given the parameters, and returns the answer.
     """
 
     def __init__(
-        self, authority: Authority, passed: Sequence[str], note: Callable[[str], None], *, errors: bool = False
-    ) -> None:
-        self._authority = authority
+        self, authority: Authority, passed: Sequence[str], note: Callable[[str], None], *, errors: bool = False,
+        listing: Listing | None = None, lister: Lister | None = None,
+    ) -> None:  # fmt: skip
         self._passed = [Glob(pattern) for pattern in (*ALWAYS, *passed)]
         self._note = note
-        self._errors = errors
-        self._calls: dict[Id, Held] = {}
-        self._lists: set[Id] = set()
+        self._tools = Tools(authority, listing if listing is not None else Listing(), note)
+        self._lister = lister
+        self._end = b"\n" if lister is None else b""
+        self._calls = Accounts(authority, note, as_error=errors)
+        self._lists: dict[Id, int] = {}
         self._others: set[Id] = set()
+        self._cancelled: set[Id] = set()
+        self._done: dict[Id, tuple[bytes, bool]] = {}
+        self._waiting: dict[Id, tuple[Message, bytes]] = {}
+        self._inquiry: Inquiry | None = None
+        self._asked: Id | None = None
         self._numbers = 0
 
+    @property
+    def open(self) -> frozenset[Id]:
+        """The ids of what the client asked and the server has not answered."""
+        return frozenset((*self._calls.open, *self._lists, *self._others, *self._cancelled, *self._waiting))
+
+    def _parse(self, line: bytes) -> tuple[list[Message], bool]:
+        if self._lister is None and b"\r" in line.rstrip(b"\r"):
+            raise rpc.MessageFaultError(
+                rpc.PARSE_ERROR, "a carriage return: some readers take it for the end of a line"
+            )
+        return rpc.parse(line)
+
     def from_client(self, line: bytes) -> tuple[bytes, bytes]:
-        """One line of the client: what the client is told at once, and what the server gets."""
+        """One message of the client: what the client is told at once, and what the server gets."""
         if not line.strip():
             return b"", b""
         try:
-            messages, batch = rpc.parse(line)
+            messages, batch = self._parse(line)
         except rpc.MessageFaultError as e:
             return rpc.dump(rpc.error(None, e.code, str(e))), b""
         answers: list[dict[str, Any]] = []
-        kept = [one for one in messages if self._outgoing(one, answers)]
+        kept = [one for one in messages if self._outgoing(one, answers, b"" if batch else line)]
         back = rpc.dump(answers) if batch and answers else b"".join(rpc.dump(one) for one in answers)
         if len(kept) == len(messages):
-            return back, line + b"\n"
-        return back, rpc.dump([one.raw for one in kept]) if kept else b""
+            return back, line + self._end
+        forth = rpc.dump([one.raw for one in kept]) if kept else b""
+        return back, forth + self._inquire()
 
-    def _outgoing(self, one: Message, answers: list[dict[str, Any]]) -> bool:
+    def _outgoing(self, one: Message, answers: list[dict[str, Any]], line: bytes) -> bool:
         """Whether a client's message goes on; if not, what it is answered is added."""
         if one.method is None:
             return True  # an answer to what the server asked
-        if one.id is not None and (one.id in self._calls or one.id in self._lists or one.id in self._others):
+        if one.id is not None and (one.id in self.open or one.id == self._asked):
             answers.append(rpc.error(one.raw["id"], rpc.INVALID_REQUEST, "the id is that of a request under way"))
             return False
-        if not any(pattern.matches(one.method) for pattern in self._passed):
+        if not self._passes(one.method):
             if one.id is not None:
                 text = f"`{one.method[:100]}` is not passed by this guard"
                 answers.append(rpc.error(one.raw["id"], rpc.METHOD_NOT_FOUND, text))
             return False
         if one.method == "tools/call":
-            return self._call(one, answers)
-        if one.id is not None:
-            (self._lists if one.method == "tools/list" else self._others).add(one.id)
-        elif one.method == "notifications/cancelled":
-            self._cancelled(one)
+            return self._call(one, answers, line)
+        if one.id is None:
+            return one.method != "notifications/cancelled" or self._cancel(one)
+        if one.method == "tools/list":
+            self._lists[one.id] = self._tools.listing.generation
+        else:
+            self._others.add(one.id)
         return True
 
-    def _call(self, one: Message, answers: list[dict[str, Any]]) -> bool:
+    def _passes(self, method: str) -> bool:
+        return any(pattern.matches(method) for pattern in self._passed)
+
+    def _call(self, one: Message, answers: list[dict[str, Any]], line: bytes) -> bool:
         """Judge a call. One without an id could never be settled, so it is not made."""
         if one.id is None:
             self._note("a tools/call without an id was not passed")
             return False
         name, args = one.params.get("name"), one.params.get("arguments", {})
+        fault = None
         if not isinstance(name, str) or not isinstance(args, dict):
-            answers.append(rpc.error(one.raw["id"], rpc.INVALID_PARAMS, "`name` is a string, `arguments` an object"))
+            fault = "`name` is a string, `arguments` an object"
+        elif rpc.ambiguous(one.params):
+            fault = "names that differ in case alone: some readers take them for one"
+        elif "task" in one.params and not self._passes("tasks/result"):
+            fault = _TASK
+        if fault is not None:
+            answers.append(rpc.error(one.raw["id"], rpc.INVALID_PARAMS, fault))
             return False
-        self._numbers += 1
-        try:
-            answer = self._authority.begin(name, args, f"{self._numbers}")
-        except NhictlError as e:
-            self._note(f"{name[:100]} was not passed: {e}")
-            answers.append(self._refusal(one.raw["id"], name, e.code, str(e), None))
-            return False
-        if not answer.allowed:
-            answers.append(self._refusal(one.raw["id"], name, answer.reason, answer.message, answer))
-            return False
-        self._calls[one.id] = Held(answer, one.raw["id"])
+        if self._tools.unlisted(str(name)):
+            if self._lister is None:
+                self._waiting[one.id] = (one, line)
+                return False
+            self._tools.ask(self._lister)
+        return self._judged(one, answers)
+
+    def _judged(self, one: Message, answers: list[dict[str, Any]]) -> bool:
+        said = self._calls.begin(one, self._tools.listing.digest(str(one.params["name"])))
+        answers += [] if said is None else [said]
+        return said is None
+
+    def _cancel(self, one: Message) -> bool:
+        """Whether the server is told. A cancelled call is settled at once: it has no answer any more (MCP "Cancellation")."""
+        asked = one.params.get("requestId")
+        if not isinstance(asked, str | int | float):
+            return True
+        if self._waiting.pop(rpc.key(asked), None) is not None:
+            return False  # the server was not told of it
+        if rpc.key(asked) in self._calls.open:
+            self._cancelled.add(rpc.key(asked))
+            self._calls.give_up([rpc.key(asked)], "cancelled by the client")
         return True
 
-    def _refusal(self, ident: Any, tool: str, reason: str, why: str, made: Answer | None) -> dict[str, Any]:
-        """How a client is told that a call was not made: as the tool's own error, which models read and act upon, or as one of
-        the protocol (MCP "Error Handling" has both).
-        """
-        text = f"nhictl: {tool[:100]} is denied: {reason}" + (f": {why}" if why else "")
-        known: dict[str, Any] = {"nhictl/reason": reason}
-        if made is not None:
-            known["nhictl/record"] = made.seq
-            if made.request is not None:
-                text += f"; an approver can let this very call through once: nhictl approval grant {made.request}"
-                known["nhictl/request"] = made.request
-        if self._errors:
-            return rpc.error(ident, rpc.INVALID_PARAMS, text, known)
-        result = {"content": [{"type": "text", "text": text}], "isError": True, "_meta": known}
-        return {"jsonrpc": "2.0", "id": ident, "result": result}
+    def _inquire(self) -> bytes:
+        """The guard's own request for a list, where calls wait for one and none is under way."""
+        if not self._waiting or self._asked is not None:
+            return b""
+        if self._inquiry is None:
+            self._inquiry = Inquiry(self._tools.listing)
+        self._numbers += 1
+        ident = f"nhictl-list-{self._numbers}"
+        self._asked = rpc.key(ident)
+        return rpc.dump({"jsonrpc": "2.0", "id": ident, "method": "tools/list", "params": self._inquiry.ask or {}})
 
-    def _cancelled(self, one: Message) -> None:
-        """A cancelled call gets no answer (MCP "Cancellation"); if one comes all the same, it is passed like any other."""
-        asked = one.params.get("requestId")
-        if isinstance(asked, str | int | float) and (held := self._calls.pop(rpc.key(asked), None)) is not None:
-            self._others.add(rpc.key(asked))
-            self._settle(held.answer, "error", None, "cancelled by the client")
+    def _inquired(self, raw: dict[str, Any]) -> tuple[bytes, bytes]:
+        """Go on with the list, or judge what waited for it."""
+        self._asked = None
+        if self._inquiry is not None:
+            self._inquiry.answered(raw)
+            if self._inquiry.ask is not None:
+                return b"", self._inquire()
+        self._inquiry = None
+        waiting, self._waiting = self._waiting, {}
+        answers: list[dict[str, Any]] = []
+        passed = [
+            line + b"\n" if line else rpc.dump(one.raw) for one, line in waiting.values() if self._judged(one, answers)
+        ]
+        return b"".join(rpc.dump(one) for one in answers), b"".join(passed)
 
-    def from_server(self, line: bytes) -> bytes:
-        """One line of the server: what the client gets."""
+    def from_server(self, line: bytes) -> tuple[bytes, bytes]:
+        """One message of the server: what the client and what the server get."""
         if not line.strip():
-            return b""
+            return b"", b""
         try:
-            messages, batch = rpc.parse(line)
+            messages, batch = self._parse(line)
         except rpc.MessageFaultError as e:
-            self._note(f"a line of the server was not passed: {e}")
-            return b""
-        changed = [self._incoming(one) for one in messages]
+            self._note(f"a message of the server was not passed: {e}")
+            return b"", b""
+        back, forth = b"", b""
+        changed: list[dict[str, Any] | None] = []
+        for one in messages:
+            if one.method is None and one.id is not None and one.id == self._asked:
+                told, back_forth = self._inquired(one.raw)
+                back, forth = back + told, forth + back_forth
+                changed.append(None)
+            else:
+                changed.append(self._incoming(one))
         kept = [after for after in changed if after is not None]
-        if [one.raw for one in messages] == kept and all(a is m.raw for a, m in zip(kept, messages, strict=True)):
-            return line + b"\n"
+        if len(kept) == len(messages) and all(a is m.raw for a, m in zip(kept, messages, strict=True)):
+            return line + self._end + back, forth
         if batch:
-            return rpc.dump(kept) if kept else b""
-        return b"".join(rpc.dump(after) for after in kept)
+            return (rpc.dump(kept) if kept else b"") + back, forth
+        return b"".join(rpc.dump(after) for after in kept) + back, forth
 
     def _incoming(self, one: Message) -> dict[str, Any] | None:
         """A server's message as the client gets it: the same object where nothing was taken from it, None for none."""
+        if one.method == _CHANGED:
+            self._tools.listing.changed()
         if one.method is not None or one.id is None:
             return one.raw
-        if one.id in self._lists:
-            self._lists.discard(one.id)
-            return self._listed(one.raw)
-        if (held := self._calls.pop(one.id, None)) is not None:
-            return self._returned(held, one.raw)
-        if one.id not in self._others:
-            self._note("an answer of the server to nothing that was asked was not passed")
-            return None
-        self._others.discard(one.id)
-        return one.raw
+        if (generation := self._lists.pop(one.id, None)) is not None:
+            self._remember(one, listed=True)
+            return self._tools.shown(one.raw, generation)
+        if one.id in self._calls.open:
+            if (after := self._calls.returned(one.id, one.raw)) is one.raw:
+                self._remember(one, listed=False)
+            return after
+        if one.id in self._others:
+            self._others.discard(one.id)
+            self._remember(one, listed=False)
+            return one.raw
+        if (known := self._done.get(one.id)) is not None and known[0] == sha256(rpc.dump(one.raw)).digest():
+            return self._tools.shown(one.raw, -1) if known[1] else one.raw
+        self._cancelled.discard(one.id)
+        self._note("an answer of the server to nothing that is asked was not passed")
+        return None
 
-    def _returned(self, held: Held, raw: dict[str, Any]) -> dict[str, Any]:
-        """Settle a call by its answer. An answer that could not be recorded is not handed on: nobody would know of it."""
-        result = raw.get("result")
-        failed = "error" in raw or (isinstance(result, dict) and result.get("isError") is True)
-        what = raw.get("error", result)
-        told = raw["error"].get("message") if isinstance(raw.get("error"), dict) else None
-        if self._settle(held.answer, "error" if failed else "ok", what, told if isinstance(told, str) else None):
-            return raw
-        text = "nhictl: the call was made, but its result could not be recorded and is withheld"
-        return rpc.error(held.ident, rpc.INTERNAL_ERROR, text)
+    def _remember(self, one: Message, *, listed: bool) -> None:
+        if self._lister is not None and one.id is not None:
+            self._done[one.id] = (sha256(rpc.dump(one.raw)).digest(), listed)
+            if len(self._done) > _REMEMBERED:
+                del self._done[next(iter(self._done))]
 
-    def _listed(self, raw: dict[str, Any]) -> dict[str, Any]:
-        """The list of tools without those that the task can never use."""
-        result = raw.get("result")
-        tools = result.get("tools") if isinstance(result, dict) else None
-        if not isinstance(result, dict) or not isinstance(tools, list):
-            return raw
-        names = [tool["name"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
-        try:
-            usable = self._authority.usable(names)
-        except NhictlError as e:
-            self._note(f"no tool is listed: {e}")
-            usable = frozenset()
-        kept = [tool for tool in tools if isinstance(tool, dict) and tool.get("name") in usable]
-        if len(kept) == len(tools):
-            return raw
-        return {**raw, "result": {**result, "tools": kept}}
-
-    def _settle(self, answer: Answer, outcome: str, result: Any, error: str | None) -> bool:
-        try:
-            self._authority.settle(answer, outcome, result, error)
-        except NhictlError as e:
-            self._note(f"what came of record {answer.seq} could not be recorded: {e}")
-            return False
-        return True
+    def unanswered(self, idents: Iterable[Id], why: str, *, made: bool) -> None:
+        """Give up on requests that no answer can come to any more; `made` is whether the server may have been told."""
+        found = tuple(idents)
+        self._calls.give_up(found, why, made=made)
+        for ident in found:
+            self._lists.pop(ident, None)
+            self._others.discard(ident)
+            self._cancelled.discard(ident)
 
     def end(self, why: str) -> None:
         """Settle every call that is still open."""
-        for held in self._calls.values():
-            self._settle(held.answer, "error", None, why)
-        self._calls.clear()
+        self._waiting.clear()
+        self._calls.give_up(tuple(self._calls.open), why)
