@@ -44,7 +44,8 @@ def command(
 ) -> Reply:
     """Say what a policy would have decided about every call of a log. Writes nothing, and makes up no missing fact.
 
-    Each call is unchanged, gained, revoked, maybe_gained, maybe_revoked, unknown or error. With --log, --old or --recorded,
+    Each call is unchanged, gained, revoked, maybe_gained, maybe_revoked, unknown or error; limits
+    count from where the log begins. With --log, --old or --recorded,
     and --registry or --assume-registered no home is needed. -o jsonl gives every call, other formats those that change.
 
     Example: nhictl policy simulate --new policy-v2.yaml --fail-on gained
