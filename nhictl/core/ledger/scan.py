@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from nhictl.core.ledger import record
@@ -18,6 +19,8 @@ from nhictl.core.ledger.merkle import BatchTree
 _BEFORE: Final = b',"prev":"'
 _AFTER: Final = b'"}'
 _TAIL: Final = len(_BEFORE) + 64 + len(_AFTER)
+_tail_of: Final = itemgetter(slice(-_TAIL, None))
+_type_of: Final = itemgetter(TYPE_AT)
 
 
 class Scan(NamedTuple):
@@ -127,7 +130,7 @@ class _Walk:
             self._grow(lines.hashes, len(lines))
             return
         leaves = b"".join([sha256(b"\0" + line).digest() for line in lines])
-        tails = b"".join([line[-_TAIL:] for line in lines])
+        tails = b"".join(map(_tail_of, lines))
         due = _due(self.prev, leaves)
         if tails != due:  # as long as `due` only if no line is shorter than its own part of it
             at = next(
@@ -139,7 +142,7 @@ class _Walk:
         if not self.size:
             self.genesis = lines[0]
             self.keys.begin(lines[0])
-        if ROTATED in [line[TYPE_AT] for line in lines]:
+        if ROTATED in map(_type_of, lines):
             for seq, line in enumerate(lines, self.size):
                 if line[TYPE_AT] == ROTATED:
                     self.keys.follow(seq, line)
