@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -13,9 +13,10 @@ _nhictl_words() { # the words that may follow: nouns, verbs, or none
         'key') words='list prepare activate taint revoke rotate custody' ;;
         'policy') words='activate show check test lint diff who-can what-can simulate propose unused import export' ;;
         'approval') words='list show grant deny' ;;
-        'audit') words='verify checkpoint prove witness bundle export tail record import replay prune redact' ;;
+        'audit') words='verify checkpoint prove witness bundle export tail record import replay detect state trace prune redact' ;;
         'guard') words='hook mcp install status' ;;
         'crypto') words='jws-verify dpop-verify jwks-lint jwk-thumbprint spiffe-id status-list spiffe-bundle' ;;
+        'report') words='controls review' ;;
         'home') words='backup restore' ;;
     esac
 }
@@ -63,11 +64,11 @@ _nhictl_options() { # all options of a verb
         'key revoke') words='--reason --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key rotate') words='--log --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'key custody') words='--custody-helper --new-passphrase-file --new-key --erase-old --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy activate') words='--accept-gained --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy activate') words='--accept-gained --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy show') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy check') words='--agent --intent --task --tool --arg --resource --context --supported --at --policy --registry --request --batch --format --explain --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy test') words='--min-coverage --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy lint') words='--registry --obligation --strict --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy lint') words='--registry --supported --strict --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy diff') words='--registry --no-new-access --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy who-can') words='--tool --arg --resource --policy --registry --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy what-can') words='--agent --policy --registry --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -80,7 +81,7 @@ _nhictl_options() { # all options of a verb
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval grant') words='--key --key-passphrase-file --signature --yes --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval deny') words='--reason --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit verify') words='--segment --keys --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit verify') words='--segment --keys --anchor --state --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -88,7 +89,10 @@ _nhictl_options() { # all options of a verb
         'audit tail') words='-f --follow -n --from-seq --to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit import') words='--format --map --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit replay') words='--format --map --agent --task --token --run --instance --principal --tool --resource --since --until --keys --view --html --mermaid --dot --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit detect') words='--format --map --rule --fail-on --policy --scope --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -101,6 +105,8 @@ _nhictl_options() { # all options of a verb
         'crypto spiffe-id') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto status-list') words='--list --idx --encode --bits --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto spiffe-bundle') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report controls') words='--framework --control --fail-on --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'report review') words='--at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'doctor') words='--accept-restore --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home backup') words='--with-keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'home restore') words='--keys --replace --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -164,13 +170,14 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'key revoke':--reason) kind=text ;;
         'key custody':--custody-helper) kind=text ;;
         'key custody':--new-passphrase-file) kind=file ;;
+        'policy activate':--key | 'policy activate':--key-passphrase-file) kind=file ;;
         'policy show':--at) kind=text ;;
         'policy check':--agent | 'policy check':--intent | 'policy check':--task | 'policy check':--tool | 'policy check':--arg | 'policy check':--resource | 'policy check':--context | 'policy check':--supported | 'policy check':--at) kind=text ;;
         'policy check':--policy | 'policy check':--registry | 'policy check':--request | 'policy check':--batch) kind=file ;;
         'policy check':--format) kind='is nhictl authzen' ;;
         'policy test':--min-coverage) kind=text ;;
         'policy lint':--registry) kind=file ;;
-        'policy lint':--obligation | 'policy lint':--at) kind=text ;;
+        'policy lint':--supported | 'policy lint':--at) kind=text ;;
         'policy diff':--registry) kind=file ;;
         'policy diff':--at) kind=text ;;
         'policy who-can':--tool | 'policy who-can':--arg | 'policy who-can':--resource) kind=text ;;
@@ -207,9 +214,15 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit import':--format) kind='is claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
         'audit import':--map) kind=file ;;
         'audit replay':--format) kind='is nhictl claude-code codex agentdojo swe-agent otlp openai-agents mcp cloudtrail generic' ;;
-        'audit replay':--map | 'audit replay':--keys) kind=file ;;
+        'audit replay':--map | 'audit replay':--keys | 'audit replay':--html) kind=file ;;
         'audit replay':--agent | 'audit replay':--task | 'audit replay':--token | 'audit replay':--run | 'audit replay':--instance | 'audit replay':--principal | 'audit replay':--tool | 'audit replay':--resource | 'audit replay':--since | 'audit replay':--until) kind=text ;;
-        'audit replay':--view) kind='is timeline tree' ;;
+        'audit replay':--view) kind='is timeline tree scope delegation' ;;
+        'audit detect':--format | 'audit detect':--rule | 'audit detect':--fail-on) kind=text ;;
+        'audit detect':--map | 'audit detect':--policy | 'audit detect':--scope | 'audit detect':--keys) kind=file ;;
+        'audit state':--at) kind=text ;;
+        'audit state':--keys) kind=file ;;
+        'audit trace':--since) kind=text ;;
+        'audit trace':--keys) kind=file ;;
         'audit prune':--before) kind=text ;;
         'audit prune':--out) kind=file ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
@@ -230,6 +243,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'crypto status-list':--idx) kind=text ;;
         'crypto status-list':--bits) kind='is 1 2 4 8' ;;
         'crypto spiffe-bundle':--batch) kind=file ;;
+        'report controls':--framework) kind='is owasp-asi-2026 owasp-nhi-2025 maestro nist-ai-rmf' ;;
+        'report controls':--control | 'report controls':--fail-on | 'report controls':--at) kind=text ;;
+        'report review':--at) kind=text ;;
         'home restore':--keys) kind=file ;;
         *:--home) kind=directory ;;
         *:--store) kind=text ;;
@@ -279,6 +295,10 @@ _nhictl_argument() { # what the argument of that number is
         'audit record':0) kind=text ;;
         'audit import':*) kind=file ;;
         'audit replay':*) kind=file ;;
+        'audit detect':*) kind=file ;;
+        'audit state':*) kind=file ;;
+        'audit trace':0) kind=text ;;
+        'audit trace':*) kind=file ;;
         'guard hook':0) kind='is claude-code codex' ;;
         'guard mcp':*) kind=text ;;
         'guard install':0) kind='is claude-code codex' ;;

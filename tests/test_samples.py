@@ -76,6 +76,18 @@ def test_readme_trust_story(tmp_path: Path) -> None:
     assert (tmp_path / "svid.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
 
 
+def test_readme_report_story(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    before = shell(blocks()[2], home, tmp_path)
+    assert before.returncode == 0, before.stderr
+    report = next(block for block in blocks() if "report controls" in block)
+    done = shell(f"cd {tmp_path}\n{report}", home, tmp_path)  # it writes a page where it stands
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "story.html").read_text().startswith("<!DOCTYPE html>")
+    assert "flowchart LR" in done.stdout
+    assert "NHI7 Long-Lived Secrets: no token lives beyond its limit" in done.stdout
+
+
 def test_readme_run_story(tmp_path: Path) -> None:
     home = tmp_path / "home"
     before = shell(blocks()[2].split("TASK=")[0], home, tmp_path)

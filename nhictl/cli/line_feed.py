@@ -8,8 +8,7 @@ import time
 from collections import deque
 from typing import Final
 
-MAX_LINE: Final = 1_000_000
-"""Bytes of a line; a longer one is passed over, and told as None."""
+from nhictl.cli.batch import MAX_LINE
 
 MAX_LINES: Final = 256
 MAX_BYTES: Final = 4_000_000
@@ -21,7 +20,10 @@ _BLOCK: Final = 1 << 16
 
 
 class LineFeed:
-    """The lines of a descriptor. Nothing is read ahead of a group but a block: whoever writes faster has to wait."""
+    """The lines of a descriptor, None for one of over `MAX_LINE` bytes.
+
+    Nothing is read ahead of a group but a block: whoever writes faster has to wait.
+    """
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

@@ -133,6 +133,9 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "record": Verb("audit.record", "record what an agent framework tells, line by line"),
             "import": Verb("audit.import_", "take other systems' logs in as evidence"),
             "replay": Verb("audit.replay", "reconstruct what an agent did"),
+            "detect": Verb("audit.detect", "find what should not have happened, with the records that decide it"),
+            "state": Verb("audit.state", "show who could do what at a moment"),
+            "trace": Verb("audit.trace", "show what a token did, and at most could have done"),
             "prune": Verb("audit.prune", "move old records out into a file; proofs go on"),
             "redact": Verb("audit.redact", "erase content for good; proofs still hold"),
         },
@@ -146,6 +149,7 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "status": Verb("guard.status", "prove that the guards are on"),
         },
     ),
+    "serve": Verb("serve", "serve decisions, tokens and keys over HTTP"),
     "crypto": Noun(
         "check keys, signatures and names by themselves",
         {
@@ -156,6 +160,13 @@ TREE: Final[dict[str, Noun | Verb]] = {
             "spiffe-id": Verb("crypto.spiffe_id", "check a SPIFFE ID"),
             "status-list": Verb("crypto.status_list", "look up an entry of a token status list, or pack one"),
             "spiffe-bundle": Verb("crypto.spiffe_bundle", "find what is wrong with a SPIFFE bundle"),
+        },
+    ),
+    "report": Noun(
+        "evidence for reviews and audits, measured on state and log",
+        {
+            "controls": Verb("report.controls", "measure the controls of a framework"),
+            "review": Verb("report.review", "list the access that somebody has to look at"),
         },
     ),
     "doctor": Verb("doctor", "say what is the matter with this home, and what to do"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nhictl.core.policy.gates import expiry_us
 from nhictl.core.policy.plan import bind
 from nhictl.formats.cedar_conditions import behind, compare, glob_test, listed, same, untyped, window_test
-from nhictl.formats.cedar_terms import NAMESPACE, InexpressibleError, has, long, quote, term
+from nhictl.formats.cedar_terms import NAMESPACE, InexpressibleError, drift_forms, has, long, quote, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ def export(policy: Policy) -> Exported:
     for key in sorted(policy.form.keys() - _KNOWN):
         if policy.form[key]:
             made.refused.append({"where": key, "why": f"`{key}` have no counterpart: Cedar keeps no counts"})
-    for form in policy.form["rules"]:
+    for form in (*drift_forms(policy), *policy.form["rules"]):
         made.rule(form)
     for name, form in policy.form.get("classes", {}).items():
         made.gate(name, form)

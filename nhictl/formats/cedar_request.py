@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nhictl.core.policy.instant import parse_instant
 from nhictl.core.policy.time_window import local_time
 from nhictl.core.policy.types import ArgType, scalar_kind
-from nhictl.formats.cedar_terms import NAMESPACE, TAGS, cedar_kind, decimal_text, long, quote
+from nhictl.formats.cedar_terms import NAMESPACE, TAGS, cedar_kind, decimal_text, drift_forms, long, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,7 +89,7 @@ def _fields(fields: dict[str, tuple[ArgType, bool]]) -> dict[str, Any]:
 
 
 def _clauses(policy: Policy) -> Iterable[list[Any]]:
-    for rule in policy.form["rules"]:
+    for rule in (*drift_forms(policy), *policy.form["rules"]):
         yield from rule["all"]
         for box in rule["any"]:
             yield from box

@@ -177,6 +177,18 @@ def term(path: str, tool: Tool, policy: Policy) -> Term:
     return _below(("context", "ctx" if head == "context" else head, rest), of)
 
 
+def drift_forms(policy: Policy) -> list[dict[str, Any]]:
+    """A forbid for each tool whose digest is known: what is described otherwise now, if the context says how, is not called."""
+    told = "context.tool.digest"
+    return [
+        {
+            "id": f"nhictl:tool-drift/{name}", "effect": "forbid", "description": "", "obligations": [], "match": {},
+            "tools": [name], "all": [[told, "has", True], [told, "ne", tool.digest]], "any": [],
+        }
+        for name, tool in policy.tools.items() if tool.digest is not None
+    ]  # fmt: skip
+
+
 def _below(parts: tuple[str, ...], of: ArgType) -> Term:
     at, present = parts[0], []
     for name in parts[1:]:

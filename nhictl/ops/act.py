@@ -19,8 +19,8 @@ from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeEr
 from nhictl.ops import sealing
 from nhictl.ops.high_water import Mark
 from nhictl.ops.house import House
-from nhictl.ops.turn import LogKey, in_turn
-from nhictl.store import ballast, log, sqlite
+from nhictl.ops.turn import LogKey, in_turn, still
+from nhictl.store import ballast, erasure, log, sqlite
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
 _VERIFY: Final = "look at it with: nhictl audit verify"
@@ -53,8 +53,8 @@ def _check_head(db: sqlite3.Connection, head: log.HeadRow) -> None:
     """Nothing is appended to a head that is not the newest record: the log would never verify again."""
     if head.size == 0:
         return
-    line = log.line(db, head.size - 1)
-    if line is None or record.next_prev(line) != head.prev or log.line(db, head.size) is not None:
+    found = log.from_(db, head.size - 1, 2)
+    if len(found) != 1 or found[0][0] != head.size - 1 or record.next_prev(found[0][1]) != head.prev:
         raise UnsafeError("the head of the log is not its newest record", code="store_damaged", hint=_VERIFY)
 
 
@@ -152,7 +152,8 @@ def transact(
 
         done = with_room(house, once)
     ballast.keep(house.database)
-    sealing.go_on_erasing(house)
+    if house.erasing:
+        sealing.go_on_erasing(house)
     return done
 
 
@@ -175,6 +176,8 @@ def _once(
                 if grants and now_us + CLOCK_LEEWAY_US < before.ts:
                     raise clock_regressed(now_us, before.ts)
                 _check_head(db, before)
+                key = still(house, key) if before.size else key
+                house.erasing = before.size > 0 and _erasing(db)
                 act = Act(house, db, now_us, before, mark)
                 answer = decide(act)
                 if act.seq == before.size:
@@ -195,6 +198,13 @@ def _once(
         mark.close()
         lock.release()
     return answer, after
+
+
+def _erasing(db: sqlite3.Connection) -> bool:
+    try:
+        return erasure.any_waiting(db)
+    except sqlite3.OperationalError:
+        return False  # a database of before there was erasing
 
 
 def _commit(house: House, db: sqlite3.Connection, after: Head, prev: str, undo: Callable[[], None] | None) -> None:

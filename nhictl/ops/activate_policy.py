@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nhictl.core import times
 from nhictl.core.policy.document import parse_policy
-from nhictl.errors import ConflictError, NotFoundError
-from nhictl.ops import agents, policies
+from nhictl.errors import ConflictError, NotFoundError, RefusedError
+from nhictl.ops import agents, people, policies
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.store import log, sqlite, work
@@ -42,17 +42,23 @@ class Change:
     @property
     def gains(self) -> bool:
         """Whether access is gained, or cannot be said not to be."""
-        return self.diff is not None and bool(self.diff["gained"] or self.diff["undecided"])
+        if self.diff is None:
+            return False
+        from nhictl.ops.compare_policies import gains
 
-    def carry_out(self, house: House, *, accept_gained: bool = False) -> tuple[dict[str, Any], Head]:
+        return gains(self.diff) is not False
+
+    def carry_out(
+        self, house: House, *, accept_gained: bool = False, signer: people.Signer | None = None
+    ) -> tuple[dict[str, Any], Head]:
         """Put it in force; ConflictError (5) where access is gained that nobody accepted, or where another policy was put
-        in force since the comparison.
+        in force since the comparison. RefusedError (1), recorded, for whoever may not accept what is gained.
         """
         if self.gains and not accept_gained:
             raise ConflictError(
                 "access is gained, or may be", code="access_gained", hint="if that is meant: --accept-gained"
             )
-        return _activate(house, self.policy, self._sources, self._before, self)
+        return _activate(house, self.policy, self._sources, self._before, self, signer)
 
 
 def activate(house: House, files: Sequence[tuple[str, bytes]]) -> tuple[dict[str, Any], Head]:
@@ -61,12 +67,13 @@ def activate(house: House, files: Sequence[tuple[str, bytes]]) -> tuple[dict[str
 
 
 def _activate(
-    house: House, policy: Policy, files: Sequence[tuple[str, bytes]], compared: str | None, change: Change
-) -> tuple[dict[str, Any], Head]:
+    house: House, policy: Policy, files: Sequence[tuple[str, bytes]], compared: str | None, change: Change,
+    signer: people.Signer | None,
+) -> tuple[dict[str, Any], Head]:  # fmt: skip
     compiled = policy.to_json()
     sources = json.dumps([[name, data.decode()] for name, data in files], ensure_ascii=False).encode()
 
-    def decide(act: Act) -> dict[str, Any]:
+    def decide(act: Act) -> dict[str, Any] | RefusedError:
         before = policies.active_digest(act.house)
         if before != compared:
             raise ConflictError(
@@ -77,8 +84,12 @@ def _activate(
         if before:
             ext["replaces"] = before
         if change.diff is not None and change.gains:
-            ext["gained"] = len(change.diff["gained"])
-            ext["undecided"] = len(change.diff["undecided"])
+            try:
+                by = people.may(act.house, act, "accept_gained", {"policy": policy.digest, "replaces": before}, signer)
+            except RefusedError as e:
+                return people.refused(act, "policy.activate", e.code, e.message, e.hint, more={"policy": policy.digest})
+            ext |= {"gained": len(change.diff["gained"]), "undecided": len(change.diff["undecided"]), "accepted": by}
+            ext |= {key: len(change.diff[key]) for key in ("limits", "people") if change.diff[key]}
         seq = act.record("policy.activated", dec=dec, ext=ext)
         work.add_policy(act.db, policy.digest, compiled, sources)
         work.activate_policy(act.db, seq, policy.digest)
@@ -89,7 +100,10 @@ def _activate(
             "replaces": before,
         }
 
-    return transact(house, decide)
+    answer, head = transact(house, decide)
+    if isinstance(answer, RefusedError):
+        raise answer
+    return answer, head
 
 
 def show(house: House, at_us: int | None = None) -> dict[str, Any]:

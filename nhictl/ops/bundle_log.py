@@ -16,55 +16,23 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from nhictl.core import times
-from nhictl.core.ledger import checkpoint, proofs, record
+from nhictl.core.ledger import checkpoint, proofs
 from nhictl.core.ledger import verify as ledger
-from nhictl.core.ledger.log_keys import ROTATED, TYPE_AT
 from nhictl.errors import ConflictError, InputError, NotFoundError, UnavailableError
 from nhictl.formats import verify_bundle
 from nhictl.ops.act import Head, transact
 from nhictl.ops.audit_log import public_keys
+from nhictl.ops.bundle_rows import MAX_BYTES, Row, Wanted, rows_of
 from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.prove_log import note_over, paths, snapshot
+from nhictl.ops.segment_files import Rows, moved_out
 from nhictl.ops.turn import log_key
 from nhictl.store import files, log, work
 
+__all__ = ["MAX_BYTES", "Bundled", "Wanted", "bundle"]
+
 BUNDLE: Final = "nhictl.bundle/v1"
-MAX_BYTES: Final = verify_bundle.MAX_BYTES // 2
-_NAMES: Final = {"agent": ("agent",), "task": ("task",), "token": ("jti", "del", "pdel")}
-
-
-class Wanted(NamedTuple):
-    """Which records: those that name all that is asked for, between two moments (µs, inclusive); None asks nothing."""
-
-    agent: str | None = None
-    task: str | None = None
-    token: str | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-
-    def fits(self, line: bytes) -> dict[str, Any] | None:
-        """The members of a line that is asked for, else None; one that is no record is nobody's."""
-        named = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
-        if any(json.dumps(value, ensure_ascii=False).encode() not in line for value in named.values()):
-            return None  # without parsing: our own lines have one form
-        try:
-            value = record.decode(line)
-        except record.RecordError:
-            return None
-        if any(all(value.get(member) != wanted for member in _NAMES[name]) for name, wanted in named.items()):
-            return None
-        at_us = times.parse_time(value["ts"], 0) if "ts" in value else 0
-        before = self.since_us is not None and at_us < self.since_us
-        return None if before or (self.until_us is not None and at_us > self.until_us) else value
-
-    def to_json(self) -> dict[str, Any]:
-        """As the manifest has it."""
-        said: dict[str, Any] = {name: getattr(self, name) for name in _NAMES}
-        said["since"] = times.rfc3339(self.since_us) if self.since_us is not None else None
-        said["until"] = times.rfc3339(self.until_us) if self.until_us is not None else None
-        return {name: value for name, value in said.items() if value is not None}
 
 
 class Bundled(NamedTuple):
@@ -82,18 +50,21 @@ class Bundled(NamedTuple):
 
 
 def bundle(
-    house: House, wanted: Wanted, out: Path, *, disclose: Sequence[str] = (), anchors: Sequence[ledger.Anchor] = ()
-) -> Bundled:
+    house: House, wanted: Wanted, out: Path, *, disclose: Sequence[str] = (), anchors: Sequence[ledger.Anchor] = (),
+    segments: Sequence[Path] = (), detections: Sequence[dict[str, Any]] | None = None,
+) -> Bundled:  # fmt: skip
     """Write the bundle to a new file.
 
-    Content under a label in `disclose` (or all, for `all`) is opened, and that is a record of its own. NotFoundError (4)
-    if no record fits, ConflictError (5) if the file exists, InputError (2) for an anchor that is not of this log's past or
-    a bundle over `MAX_BYTES`, UnsafeError (6) if the log is not what was signed.
+    Content under a label in `disclose` (or all, for `all`) is opened, and that is a record of its own. Records whose lines
+    were moved out are looked for in `segments`; the manifest says below which record they were not all read. `detections`
+    become a member of their own. NotFoundError (4) if no record fits, ConflictError (5) if the file exists, InputError (2)
+    for an anchor that is not of this log's past or a bundle over `MAX_BYTES`, UnsafeError (6) if the log, or a segment, is
+    not what was signed.
     """
     if out.exists() or out.is_symlink():
         raise ConflictError(f"`{out}` exists already", code="exists", hint="nothing is overwritten")
     with snapshot(house):
-        parts, manifest = _made(house, wanted, disclose, anchors)
+        parts, manifest = _made(house, wanted, disclose, anchors, segments, detections)
     data = _packed(parts)
     head = None
     if manifest["disclosed"]:
@@ -109,24 +80,21 @@ def bundle(
     return Bundled(out, sha256(data).hexdigest(), manifest, head)
 
 
-class _Row(NamedTuple):
-    seq: int
-    line: bytes
-    value: dict[str, Any] | None
-    """None for a record that is there for the keys it names alone."""
-
-
 def _made(
-    house: House, wanted: Wanted, disclose: Sequence[str], anchors: Sequence[ledger.Anchor]
-) -> tuple[dict[str, bytes], dict[str, Any]]:
+    house: House, wanted: Wanted, disclose: Sequence[str], anchors: Sequence[ledger.Anchor], segments: Sequence[Path],
+    detections: Sequence[dict[str, Any]] | None,
+) -> tuple[dict[str, bytes], dict[str, Any]]:  # fmt: skip
     note, size = note_over(house, None)
     said = checkpoint.parse(note)
-    rows = _rows(house, wanted, size)
+    moved = moved_out(house)
+    stored = Rows(house, moved, segments)
+    rows = rows_of(stored, wanted, size)
     chosen = [row for row in rows if row.value is not None]
     if not chosen:
-        raise NotFoundError("no record fits what was asked for", code="nothing_matched")
+        hint = moved.unread() if stored.unread else None
+        raise NotFoundError("no record fits what was asked for", code="nothing_matched", hint=hint)
     key = log_key(house)
-    opened, disclosed, withheld = _content(house, chosen, disclose)
+    opened, disclosed, withheld, erased = _content(house, chosen, disclose)
     parts = {
         "records.jsonl": b"".join(row.line + b"\n" for row in rows),
         "proofs.json": _json(_proofs(house, note, rows, anchors)),
@@ -134,6 +102,7 @@ def _made(
         "content.json": _json(opened),
         "verify.py": Path(verify_bundle.__file__).read_bytes(),
         **_policies(house, chosen),
+        **({} if detections is None else {"detections.json": _json(list(detections))}),
     }
     manifest = {
         "schema": BUNDLE,
@@ -145,6 +114,8 @@ def _made(
         "key_records": [row.seq for row in rows if row.value is None],
         "disclosed": disclosed,
         "withheld": withheld,
+        "erased": erased,
+        "unread": {"below": moved.size, "files": list(moved.files)} if stored.unread else None,
         "sources": [{"seq": row.seq, "src": row.value["src"]} for row in chosen if row.value and "src" in row.value],
         "keys": [checkpoint.verifier_key(said.chain, public) for public in public_keys(house)],
         "files": {name: sha256(data).hexdigest() for name, data in sorted(parts.items())},
@@ -159,23 +130,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def _rows(house: House, wanted: Wanted, size: int) -> list[_Row]:
-    """The records asked for, and those that name the log's keys, in order."""
-    rows, room = [], MAX_BYTES
-    for seq, line in log.lines(house.db, below=size):
-        value = wanted.fits(line)
-        if value is None and seq and line[TYPE_AT] != ROTATED:
-            continue
-        rows.append(_Row(seq, line, value))
-        room -= len(line) + 2000
-        if room < 0:
-            raise InputError(
-                "too many records for one bundle", code="too_large", hint="narrow it by --since and --until"
-            )
-    return rows
-
-
-def _proofs(house: House, note: str, rows: Sequence[_Row], anchors: Iterable[ledger.Anchor]) -> dict[str, Any]:
+def _proofs(house: House, note: str, rows: Sequence[Row], anchors: Iterable[ledger.Anchor]) -> dict[str, Any]:
     """An inclusion proof for each record, and a consistency proof from each anchor's size; each anchor's root was held
     against the log.
     """
@@ -204,13 +159,16 @@ def _proofs(house: House, note: str, rows: Sequence[_Row], anchors: Iterable[led
 
 
 def _content(
-    house: House, rows: Sequence[_Row], disclose: Sequence[str]
-) -> tuple[list[dict[str, Any]], list[str], int]:
-    """Openings of the content asked for, the labels they have, and how many commitments stay closed."""
+    house: House, rows: Sequence[Row], disclose: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[str], int, list[dict[str, Any]]]:
+    """Openings of the content asked for, the labels they have, how many commitments stay closed, and what was erased."""
     contents = Contents(house)
-    opened, labels, withheld, room = [], set(), 0, MAX_BYTES
+    opened, labels, withheld, erased, room = [], set(), 0, [], MAX_BYTES
     for row in rows:
         for label in (row.value or {}).get("c", {}):
+            if log.content(house.db, row.seq, label) is None:
+                erased.append({"seq": row.seq, "label": label})
+                continue
             found = contents.opening(row.seq, label) if label in disclose or "all" in disclose else None
             if found is None:
                 withheld += 1
@@ -221,10 +179,10 @@ def _content(
             packed = {"salt": base64.b64encode(found.salt).decode(), "content": base64.b64encode(found.plain).decode()}
             opened.append({"seq": row.seq, "label": label, **packed})
             labels.add(label)
-    return opened, sorted(labels), withheld
+    return opened, sorted(labels), withheld, erased
 
 
-def _policies(house: House, rows: Sequence[_Row]) -> dict[str, bytes]:
+def _policies(house: House, rows: Sequence[Row]) -> dict[str, bytes]:
     """The policies that the records name, in the canonical form their digest is over."""
     digests = {row.value["dec"]["pdig"] for row in rows if row.value and row.value.get("dec", {}).get("pdig")}
     found = {digest: work.policy(house.db, digest) for digest in sorted(digests)}

@@ -25,6 +25,9 @@ def check(
     rest: tuple[str, ...] = ()
     if found["class"] is None:
         rest = ("that these are all the records there are of what was asked for",)
+        if below := found["unread_below"]:
+            rest += (f"what records before {below} say, but those that are in it: their lines were elsewhere",)
+        rest += (f"what was erased since: {found['erased']} pieces of content",) if found["erased"] else ()
         rest += ("who wrote these records",) if found["verdict"] == "UNKNOWN_KEY" else ()
         after = max((anchor.size for anchor in anchors), default=-1)
         rest += (ledger.UNANCHORED,) if not anchors else ()

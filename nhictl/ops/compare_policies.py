@@ -12,14 +12,14 @@ from nhictl.ops.policy_files import File, parsed, registered
 if TYPE_CHECKING:
     from nhictl.core.policy.compiled import Policy
 
-__all__ = ["compare_files", "to_json"]
+__all__ = ["compare_files", "gains", "to_json"]
 
 
 def compare_files(
     house: House, old: Sequence[File], new: Sequence[File], registry: File | None, now_us: int | None = None
 ) -> dict[str, Any]:
-    """`{old, new, verdict, gained, lost, undecided, …}` for every request from now on, by the agents of the registry, or
-    without one by any there may be. InputError (2) for what is malformed.
+    """`{old, new, verdict, gained, lost, limits, people, undecided, …}` for every request from now on, by the agents of the
+    registry, or without one by any there may be. InputError (2) for what is malformed.
     """
     now = house.clock() if now_us is None else now_us
     before, after = parsed(old), parsed(new)
@@ -41,8 +41,16 @@ def to_json(before: Policy | None, after: Policy, found: Comparison) -> dict[str
         },
         "gained": [region.to_json() for region in found.gained],
         "lost": [region.to_json() for region in found.lost],
+        "limits": [one.to_json() for one in found.limits],
+        "people": [one.to_json() for one in found.people],
         "undecided": [{"tool": tool, "why": why} for tool, why in sorted(found.undecided.items())],
     }
+
+
+def gains(body: dict[str, Any]) -> bool | None:
+    """Whether a comparison as JSON says that something is newly allowed; None where that is undecided."""
+    implied: bool | None = body["implies"]["new_old"]
+    return None if implied is None else not implied
 
 
 def _named(policy: Policy | None) -> dict[str, Any] | None:

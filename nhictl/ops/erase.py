@@ -9,13 +9,13 @@ next act cuts the log as soon as no reader holds it, `audit redact --finish` doe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from nhictl.core.ledger import content
 from nhictl.core.token import b64
-from nhictl.errors import ConflictError, InputError, NotFoundError
-from nhictl.ops import tasks
+from nhictl.errors import ConflictError, InputError, NotFoundError, RefusedError
+from nhictl.ops import people, tasks
 from nhictl.ops.act import AUTHORITY, Act, Head, transact
 from nhictl.ops.erase_files import copies_of, finish, opener
 from nhictl.ops.house import House
@@ -27,11 +27,14 @@ __all__ = ["Redacted", "Wanted", "check", "finish_all", "redact"]
 
 
 class Redacted(NamedTuple):
-    """What was, or would be, erased: how many tasks, records without a task and pieces; and what keeps it from being done."""
+    """What was, or would be, erased: how many tasks, records without a task, pieces, and counts of limits per principal;
+    and what keeps it from being done.
+    """
 
     tasks: int
     records: int
     pieces: int
+    counters: int
     ended: list[str]
     copies: list[str]
     pending: list[str]
@@ -45,16 +48,25 @@ class _Plan(NamedTuple):
     rows: list[work.TaskRow]
     records: list[int]
     cut: bool
+    counters: int = 0
+
+
+class _Authority(NamedTuple):
+    """Who may, as the record says it, and the statement that was signed."""
+
+    said: dict[str, Any]
+    statement: str | None
 
 
 def redact(
     house: House, wanted: Wanted, reason: str, *, end_tasks: bool = False, dry_run: bool = False,
-    allowed: Callable[[Act], None] | None = None,
+    signer: people.Signer | None = None,
 ) -> tuple[Redacted, Head | None]:  # fmt: skip
     """Erase, and return what was erased with the head after the record; the head is None for a dry run.
 
     NotFoundError (4) if there is nothing of that task or principal, ConflictError (5) for a task that is open, unless
-    `end_tasks` kills it in the same act, and for one that is erased already. `allowed` may refuse, first thing in the act.
+    `end_tasks` kills it in the same act, and for one that is erased already; RefusedError (1) for whoever may not, which is
+    recorded. `signer` signs as one of the policy's approvers.
     """
     copies = [path.name for path in copies_of(house)]
     if dry_run:
@@ -63,10 +75,14 @@ def redact(
             ending = _open(plan, house.clock())
             return Redacted(*_counts(house, plan), ending, copies, []), None
     erasure.overwriting(house.db)
+    about = _about(house, wanted)
 
-    def decide(act: Act) -> tuple[int, Redacted]:
-        if allowed is not None:
-            allowed(act)
+    def decide(act: Act) -> tuple[int, Redacted] | RefusedError:
+        try:
+            said = people.may(act.house, act, "redact", about, signer)
+        except RefusedError as e:
+            return people.refused(act, "redact", e.code, e.message, e.hint, more={"by": _by(wanted)})
+        by = _Authority(said, people.statement(act, "redact", about).decode() if "signature" in said else None)
         plan = _plan(act.house, wanted)
         ending = _open(plan, act.now_us)
         if ending and not end_tasks:
@@ -76,9 +92,12 @@ def redact(
             )  # fmt: skip
         _end(act, plan)
         done = Redacted(*_counts(act.house, plan), ending, copies, [])
-        return _carry_out(act, wanted, plan, reason, done), done
+        return _carry_out(act, wanted, plan, reason, done, by), done
 
-    (seq, done), head = transact(house, decide, grants=False, revokes=False)
+    answer, head = transact(house, decide, grants=False, revokes=False)
+    if isinstance(answer, RefusedError):
+        raise answer
+    seq, done = answer
     left = finish(house, seq)
     if done.ended:
         from nhictl.ops.publish_trust import spread
@@ -107,20 +126,21 @@ def _plan(house: House, wanted: Wanted) -> _Plan:
     mine = content.canonical(wanted.subject)
     records = [seq for seq, sealed in erasure.principals(db) if opens(key, seq, chain, sealed) in (None, mine)]
     cut = erasure.is_cut(db, wanted.subject)
-    if not rows and not records and not cut:
+    counters = len(erasure.counters_of(db, wanted.subject))
+    if not rows and not records and not cut and not counters:
         raise NotFoundError("nothing here is on behalf of that principal", hint="it is compared letter by letter")
-    return _Plan(rows, records, cut)
+    return _Plan(rows, records, cut, counters)
 
 
 def _open(plan: _Plan, now_us: int) -> list[str]:
     return [row.name for row in plan.rows if tasks.state_at(row, now_us) == "open"]
 
 
-def _counts(house: House, plan: _Plan) -> tuple[int, int, int]:
+def _counts(house: House, plan: _Plan) -> tuple[int, int, int, int]:
     db = house.db
     found = sum(erasure.pieces(db, row.id) for row in plan.rows)
     found += sum(erasure.pieces_of(db, seq) for seq in plan.records)
-    return len(plan.rows), len(plan.records), found
+    return len(plan.rows), len(plan.records), found, plan.counters
 
 
 def _end(act: Act, plan: _Plan) -> None:
@@ -133,26 +153,47 @@ def _end(act: Act, plan: _Plan) -> None:
             end(act, row, "killed" if open_ else "closed", None, {"redacted": True})
 
 
-def _carry_out(act: Act, wanted: Wanted, plan: _Plan, reason: str, done: Redacted) -> int:
+def _by(wanted: Wanted) -> str:
+    return "record" if wanted.record is not None else "subject" if wanted.subject is not None else "task"
+
+
+def _about(house: House, wanted: Wanted) -> dict[str, Any]:
+    """What an approver signs: a principal by a digest with a salt that is kept sealed alone, so that no signature tells
+    whether a name was guessed.
+    """
+    if wanted.subject is not None:
+        salted = house.random(16) + content.canonical(wanted.subject)
+        return {"by": "subject", "subject": "sha256:" + sha256(salted).hexdigest()}
+    return {"by": _by(wanted), "tasks": list(wanted.tasks), "record": wanted.record}
+
+
+def _carry_out(
+    act: Act, wanted: Wanted, plan: _Plan, reason: str, done: Redacted, authority: _Authority
+) -> int:  # fmt: skip
     """Append the records and erase the rows; returns the number of the record that stands for the whole."""
     alias = "erased:" + b64.encode(act.house.random(12)) if plan.cut else None
-    by = "record" if wanted.record is not None else "subject" if wanted.subject is not None else "task"
+    by, who = _by(wanted), {"authority": authority.said}
+    sealed = {"reason": reason} | ({"statement": authority.statement} if authority.statement else {})
     for row in plan.rows:
         agent = agent_table.by_id(act.db, row.agent)
         count = erasure.pieces(act.db, row.id)
         seq = act.record(
             "log.redacted", task_row=row.id, task=row.name, agent=agent.name if agent else None,
-            sealed={"reason": reason} if by == "task" else None, sealed_under=AUTHORITY, ext={"by": by, "pieces": count},
+            sealed=sealed if by == "task" else None, sealed_under=AUTHORITY,
+            ext={"by": by, "pieces": count} | (who if by == "task" else {}),
         )  # fmt: skip
         erasure.wipe_task(act.db, row.name, alias, seq)
     if by != "task":
         ext = {"by": by, "tasks": done.tasks, "pieces": done.pieces}
         ext |= {"records": plan.records[:1000]} if plan.records else {}
-        seq = act.record("log.redacted", sealed={"reason": reason}, ext=ext)
+        ext |= {"counters": done.counters} if done.counters else {}
+        seq = act.record("log.redacted", sealed=sealed, ext=ext | who)
     for record in plan.records:
         erasure.wipe_record(act.db, record)
     if wanted.subject is not None and alias is not None:
         erasure.wipe_cut(act.db, wanted.subject, alias)
+    if wanted.subject is not None:
+        erasure.wipe_counters(act.db, wanted.subject)
     digest = segments.leaf(act.db, wanted.record) if wanted.record is not None else None
     todo = wanted._replace(tasks=tuple(row.name for row in plan.rows), digest=digest)
     plain = json.dumps(todo._asdict()).encode()
@@ -173,4 +214,4 @@ def finish_all(house: House) -> Redacted:
     with sqlite.guarded("read the log"):
         if not erasure.any_waiting(house.db):
             raise NotFoundError("no erasure is unfinished", code="nothing_pending")
-    return Redacted(0, 0, 0, [], [path.name for path in copies_of(house)], finish(house))
+    return Redacted(0, 0, 0, 0, [], [path.name for path in copies_of(house)], finish(house))

@@ -7,18 +7,14 @@ from typing import Any
 
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.registry import Agent, parse_agents
-from nhictl.errors import InputError, NotFoundError
-from nhictl.ops import policies
+from nhictl.errors import InputError
 from nhictl.ops.house import House
-from nhictl.store import agents as agent_table
-from nhictl.store import sqlite
+from nhictl.ops.policy_files import File, active_files, at_home, parsed
 
 TARGETS = ("cedar", "authzen")
 
 
-def export_policy(
-    house: House, target: str, files: Sequence[tuple[str, bytes]], registry: tuple[str, bytes] | None
-) -> dict[str, Any]:
+def export_policy(house: House, target: str, files: Sequence[File], registry: File | None) -> dict[str, Any]:
     """`{"target", "policy": {"digest"}, "refused": [{where, why}], …}` and, by target, `cedar`, `cedar_schema`, `entities`, or
     `requests` of the shape that it decides. The policy is that of the files, else the one in force.
     """
@@ -41,23 +37,13 @@ def export_policy(
     return body
 
 
-def _policy(house: House, files: Sequence[tuple[str, bytes]]) -> Policy:
-    if files:
-        from nhictl.core.policy.document import parse_policy
-
-        return parse_policy(files)
-    if not house.exists():
+def _policy(house: House, files: Sequence[File]) -> Policy:
+    if not files and not house.exists():
         raise InputError(f"there is no home at {house.home}", code="usage", hint="say which policy: --policy FILE")
-    found = policies.active(house)
-    if found is None:
-        raise NotFoundError("no policy is active", hint="nhictl policy activate FILE")
-    return found
+    return parsed(files or active_files(house))
 
 
-def _agents(house: House, registry: tuple[str, bytes] | None) -> list[Agent]:
+def _agents(house: House, registry: File | None) -> list[Agent]:
     if registry is not None:
         return parse_agents(*registry)
-    if not house.exists():
-        return []
-    with sqlite.guarded("read the agents"):
-        return [policies.agent_facts(row) for row in agent_table.everyone(house.db)]
+    return at_home(house) if house.exists() else []

@@ -205,6 +205,10 @@ def settle(
     if not answer.allowed or outcome not in ("ok", "error"):
         raise InputError("only a call that was allowed can return, with `ok` or `error`", code="usage")
     ext: dict[str, Any] = {"called": answer.seq}
+    if not made:
+        ext["made"] = False
+    if bytes_out:
+        ext["bytes_out"] = bytes_out
     if error is not None:
         ext["error"] = error[:200].encode("utf-8", "replace").decode()
     sealed = {} if result is None else {"result": bounded(result)}

@@ -107,6 +107,10 @@ class House:
         self.notices: list[NhictlError] = []
         """What an answer has to add: things that were done here and not everywhere."""
         self._opened: dict[str, Any] = {}
+        self.active: dict[str, Any] = {}
+        """By use, the signing key in force when last looked, opened: who uses it asks under the lock whether it still is."""
+        self.erasing = False
+        """Whether an erasure waited for its files when this process last wrote."""
         self._reader: House | None = None
 
     def exists(self) -> bool:
@@ -161,11 +165,16 @@ class House:
     def reader(self) -> House:
         """This home on a connection that nobody else uses: an unfinished cursor elsewhere cannot pin an old view of it."""
         if self._reader is None:
-            self._reader = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
-            self._reader.keeps_mark = self.keeps_mark
-            self._reader.passphrase = self.passphrase
+            self._reader = self.another()
         self._reader.clock, self._reader.uid = self.clock, self.uid
         return self._reader
+
+    def another(self) -> House:
+        """This home with a connection of its own, for another thread, and with the keys that were opened here."""
+        made = House(self.home, self.database, clock=self.clock, random=self.random, actor=self.actor)
+        made.keeps_mark, made.passphrase = self.keeps_mark, self.passphrase
+        made._keys, made._stamp, made._sealer, made._opened = self._keys, self._stamp, self._sealer, dict(self._opened)
+        return made
 
     def close(self) -> None:
         """Let go of the database."""
@@ -207,6 +216,7 @@ class House:
         """Have the keys opened anew at their next use."""
         self._keys = self._stamp = self._sealer = None
         self._opened.clear()
+        self.active.clear()
 
     def opened(self, row: agents.KeyRow, load: Callable[[bytes], T]) -> T:
         """The private key of `row`, unsealed once a process; whether it may still sign is read afresh each time."""

@@ -31,8 +31,13 @@ class Issued(NamedTuple):
     expires: str
 
 
-def signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
-    """The active token key, opened before the lock is taken; ConflictError (5) if there is none."""
+def signing_key(house: House, *, remembered: bool = False) -> tuple[agent_table.KeyRow, Any]:
+    """The active token key, opened before the lock is taken; ConflictError (5) if there is none.
+
+    `remembered` may be the one that was active at last, for who asks again without where it is found to be another.
+    """
+    if remembered and (found := house.active.get("token")) is not None:
+        return found  # type: ignore[no-any-return]
     with sqlite.guarded("read the signing keys"):
         row = agent_table.active_key(house.db, "token")
         if row is None:
@@ -41,7 +46,8 @@ def signing_key(house: House) -> tuple[agent_table.KeyRow, Any]:
                 "no key is active that signs tokens", code="no_token_key",
                 hint=f"nhictl key activate {ready[0]}" if ready else "nhictl key prepare, then nhictl key activate KID",
             )  # fmt: skip
-    return row, house.opened(row, jws.private_from_bytes)
+    house.active["token"] = row, house.opened(row, jws.private_from_bytes)
+    return house.active["token"]  # type: ignore[no-any-return]
 
 
 def issue_token(
@@ -56,11 +62,12 @@ def issue_token(
     key it is bound to, or `agent` for the agent's own.
     """
 
-    def once() -> tuple[Issued, Head]:
-        return transact(house, partial(issuing(house, audience, ttl_s, instance, uses, kind, bind), task))
+    def once(remembered: bool) -> tuple[Issued, Head]:
+        decide = issuing(house, audience, ttl_s, instance, uses, kind, bind, remembered=remembered)
+        return transact(house, partial(decide, task))
 
     try:
-        return once()
+        return once(remembered=True)
     except ConflictError as e:
         if e.code == "lease_lost":
             from nhictl.ops import leases
@@ -68,14 +75,16 @@ def issue_token(
             leases.notice(house, tasks.find(house, task).id)
         if e.code != "key_changed":
             raise
-    return once()  # a rotation came between the look and the lock: the new key signs
+    return once(remembered=False)  # a rotation came between the look and the lock: the new key signs
 
 
 def issuing(
     house: House, audience: str, ttl_s: int | None = None, instance: str | None = None, uses: int | None = None,
-    kind: str = profile.AT_JWT, bind: binding.Bound | None = None,
+    kind: str = profile.AT_JWT, bind: binding.Bound | None = None, *, remembered: bool = False,
 ) -> Callable[[str, Act], Issued]:  # fmt: skip
-    """The part of an act that issues a token for a task, with the signing key opened now; InputError (2) for no token."""
+    """The part of an act that issues a token for a task, with the signing key opened now (or `remembered`); InputError (2)
+    for no token.
+    """
     check_audience(audience)
     longest = profile.MAX_TTL_S[profile.known(kind)] if bind is None else profile.MAX_BOUND_TTL_S
     if bind is not None and kind != profile.AT_JWT:
@@ -84,7 +93,7 @@ def issuing(
         raise InputError(f"a token of profile {kind} lives 1 to {longest} s", code="invalid_ttl")
     if uses is not None and not 1 <= uses <= MAX_USES:
         raise InputError(f"--uses {uses} is not 1 to {MAX_USES}", code="usage")
-    key, private = signing_key(house)
+    key, private = signing_key(house, remembered=remembered)
     chosen = ttl_s or profile.DEFAULT_TTL_S
 
     def decide(task: str, act: Act) -> Issued:

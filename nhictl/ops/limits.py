@@ -7,18 +7,17 @@ has one winner. An enforcement point that learns the result says so by `settle`,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
 
-from nhictl.core.ledger import content
 from nhictl.core.policy.cost import add, amount_text, read_amount
 from nhictl.core.policy.counters import Result, checked, correction
 from nhictl.core.policy.limits import NONE, Charge, Counter, Used
 from nhictl.core.policy.types import Refused
-from nhictl.errors import ConflictError, InputError
+from nhictl.errors import ConflictError, InputError, UndecidableError
 from nhictl.ops.act import Act
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
 from nhictl.store import counters as table
+from nhictl.store import log, segments
 
 
 class StoredCounters:
@@ -29,8 +28,13 @@ class StoredCounters:
         self._below = below
 
     def used(self, counter: Counter, since_us: int | None) -> Used:
-        """What was used later than `since_us`; None: ever."""
+        """What was used later than `since_us`; None: ever.
+
+        UndecidableError (3) about a past of which `audit prune` let go.
+        """
         db = self._house.db
+        if self._below != agent_table.LATEST and self._gone(since_us):
+            raise UndecidableError("what limits stood at then was let go of", code="indeterminate")
         ident = table.find(db, _digest(self._house, counter))
         if ident is None:
             return NONE
@@ -45,9 +49,14 @@ class StoredCounters:
             calls, spend = calls - given, add(spend, -read_amount(amount))
         return Used(calls, spend, now.bytes_out - before.bytes_out)
 
+    def _gone(self, since_us: int | None) -> bool:
+        """Whether charges that were let go of can matter: none is later than tokens that were."""
+        since = since_us if since_us is not None else log.time(self._house.db, self._below - 1) or 0
+        return since < segments.tokens_gone(self._house.db) * 1_000_000
+
 
 def _digest(house: House, counter: Counter) -> bytes:
-    return sha256(b"nhictl-counter\0" + content.canonical([house.meta["chain"], *counter])).digest()
+    return table.digest_of(house.meta["chain"], counter)
 
 
 def reserve(act: Act, charges: Iterable[Charge], seq: int) -> None:

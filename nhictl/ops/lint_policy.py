@@ -15,7 +15,7 @@ __all__ = ["LINT_RULES", "fails", "lint_files"]
 
 
 def lint_files(
-    house: House, files: Sequence[File], registry: File | None, supported: Sequence[str] | None, now_us: int | None = None
+    house: House, files: Sequence[File], registry: File | None, supported: frozenset[str] | None, now_us: int | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """`{policy, findings, summary}`: of the files, by the agents of the registry if one is given, else by any there may be;
     without files of the policy in force, by the agents of the home if it has any. InputError (2) for what is malformed.
@@ -24,7 +24,7 @@ def lint_files(
     places = Places()
     policy = parsed(files or active_files(house), places)
     agents = registered(registry, now) if registry is not None else None if files else at_home(house) or None
-    found = lint(policy, agents, now, places, frozenset(supported) if supported else None)
+    found = lint(policy, agents, now, places, supported)
     return {
         "policy": {"id": ", ".join(policy.form["ids"]), "digest": policy.digest, "rules": len(policy.rule_ids)},
         "agents": None if agents is None else len(agents),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core import strict_json
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
     from nhictl.core.policy.registry import Agent
 
 LATEST = agent_table.LATEST
+_KEPT: weakref.WeakKeyDictionary[House, Policy] = weakref.WeakKeyDictionary()
+"""By house, and so by thread, the policy it loaded last: for as long as the digest in force is the same, it means the same."""
 
 
 def active(house: House, below: int = LATEST) -> Policy | None:
     """The policy in force now, or as of the first `below` records; None if none was activated."""
+    kept = _KEPT.get(house)
     with sqlite.guarded("read the policy"):
+        if kept is not None and kept.digest == work.active_digest(house.db, below):
+            return kept
         row = work.active_policy(house.db, below)
     if row is None:
         return None
@@ -29,6 +35,7 @@ def active(house: House, below: int = LATEST) -> Policy | None:
     policy = Policy.from_json(row[2])
     if policy.digest != row[1]:
         raise UnsafeError(f"the policy in force is not the one that was activated ({row[1]})", code="store_damaged")
+    _KEPT[house] = policy
     return policy
 
 

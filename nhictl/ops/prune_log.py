@@ -23,7 +23,7 @@ from nhictl.ops import segment_files
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.audit_log import verify_home, write_part
 from nhictl.ops.house import LOCK, House
-from nhictl.store import files, log, segments, sqlite
+from nhictl.store import approvals, counters, files, log, segments, sqlite
 from nhictl.store.lock import WriteLock
 
 _AT_ONCE: Final = 5000
@@ -138,19 +138,24 @@ def reduce(house: House) -> int:
 
 
 def forget(house: House, before_us: int) -> int:
-    """Let go of tokens that had expired before that moment, and a day ago at the least; how many.
+    """Let go of tokens and access requests that had expired before that moment, and a day ago at the least, and of what
+    limits counted before their longest window; how many tokens.
 
-    They are refused as before, as unknown ones: none becomes good again. What the log says of them stays.
+    What expired is refused as before, as unknown: none becomes good again. What the log says of all that stays.
     """
     now_us = house.clock()
-    before_s = min(before_us, now_us - _DAY_US) // 1_000_000
+    before = min(before_us, now_us - _DAY_US)
+    with sqlite.guarded("read the policies"):
+        window_s = max((limit["window_s"] or 0 for limit in counters.declared(house.db)), default=0)
+    counted = min(before_us, now_us - max(window_s * 1_000_000, _DAY_US))
     count = 0
     while True:
         with _writing(house):
             segments.forget_spent(house.db, now_us // 1_000_000)
-            found = segments.forget_tokens(house.db, before_s, _AT_ONCE)
+            found = segments.forget_tokens(house.db, before // 1_000_000, _AT_ONCE)
+            rest = approvals.forget(house.db, before, _AT_ONCE) + counters.forget(house.db, counted, _AT_ONCE)
         count += found
-        if not found:
+        if not found + rest:
             return count
 
 

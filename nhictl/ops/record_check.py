@@ -56,14 +56,14 @@ def ask(act: Act, asked: Question, seen: Seen) -> None:
 
 def record(
     act: Act, asked: Question, verdict: Verdict, seen: Seen, apart: str, guarded: dict[str, Any] | None = None, *,
-    tokenless: bool = False,
+    tokenless: bool = False, more: dict[str, Any] | None = None,
 ) -> int:  # fmt: skip
     """Append the answer and return its number. `apart` says whether the caller is shown to be another user than the home's
     (`separation`). `guarded` are the members of a call that an enforcement point asks about: the record is then that of the
-    call itself (`tool.called`), made or denied; `tokenless` if no token was shown, but the task named.
+    call itself (`tool.called`), made or denied; `tokenless` if no token was shown, but the task named. `more` goes under `ext`.
     """
     kind = "tool.called" if guarded is not None else "token.used" if verdict.valid else "token.denied"
-    ext: dict[str, Any] = {"step": verdict.step, "separation": apart}
+    ext: dict[str, Any] = {"step": verdict.step, "separation": apart, **(more or {})}
     fields: dict[str, Any] = {"tool": asked.tool}
     if not tokenless:
         ext["aud"] = asked.audience

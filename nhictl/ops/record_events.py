@@ -2,7 +2,9 @@
 
 `recorded` is an event for which a live token was shown, of the very agent and task it names: whoever told it held their
 authority at that moment. Everything else is `claimed`, also where it names a token that is live, since an id proves
-nothing. Neither says that it happened: that only a second source shows. No event changes what is authorised.
+nothing. Neither says that it happened: that only a second source shows. No event changes what is authorised, but that the
+result of an allowed call settles what limits took for it, if a live token of that call's task tells it: it can add the
+bytes that left, and never gives anything back.
 """
 
 from __future__ import annotations
@@ -11,16 +13,18 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from nhictl.core.ledger import record
 from nhictl.core.ledger.event_line import Told, read
+from nhictl.core.policy.counters import Result
 from nhictl.core.token import b64
 from nhictl.core.token.verdict import Verdict
-from nhictl.errors import InputError, NhictlError
-from nhictl.ops import agents, delegation_checks, tasks
+from nhictl.errors import ConflictError, InputError, NhictlError
+from nhictl.ops import agents, delegation_checks, limits, tasks
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.token_facts import Seen
 from nhictl.store import agents as agent_table
-from nhictl.store import delegations, log, work
+from nhictl.store import counters, delegations, log, work
 
 __all__ = ["Kept", "Outcome", "Told", "read", "record_events"]
 
@@ -83,6 +87,7 @@ class _Teller:
                         "the event names no agent, task or jti, and no live token stands in for them",
                         code="agent_unknown",
                     )
+            settles = told.called is not None and evidence == "recorded" and self._allowed(told.called, who)
         except NhictlError as e:
             return e
         ext = told.ext | ({"why": why} if why else {})
@@ -94,7 +99,21 @@ class _Teller:
             tok="sha256:" + sha256(shown).hexdigest() if shown and evidence == "recorded" else None,
             src={"state": evidence}, ext=ext or None, **told.fields,
         )  # fmt: skip
+        if settles and told.called is not None:
+            limits.settle(self.act, told.called, Result(True, told.bytes_out), seq)
         return Kept(seq, evidence, self.act.masked - before, why)
+
+    def _allowed(self, called: int, who: _Who) -> bool:
+        """Whether limits wait for that call's result; InputError (2) if it was none of that task, or was not allowed."""
+        line = log.line(self.act.db, called)
+        made = record.decode(line) if line is not None else {"type": None, "outcome": None}
+        mine = who.task is not None and made.get("task") == who.task.name and made.get("jti") in (None, who.jti)
+        if made["type"] not in ("token.used", "tool.called") or made["outcome"] != "ok" or not mine:
+            raise InputError(f"record {called} is no call that was allowed to this token", code="call_unknown")
+        taken = counters.taken(self.act.db, called)
+        if any(one.settled is not None for one in taken):
+            raise ConflictError(f"the call of record {called} is settled", code="already_settled")
+        return bool(taken)
 
     def _named(self, told: Told) -> _Who:
         """What the event itself names, completed; NotFoundError (4) or InputError (2) where it cannot be."""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from nhictl import formats
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own, timeline
-from nhictl.core.replay import tree as trees
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.join import join
+from nhictl.core.replay.page import leaves
 from nhictl.core.replay.select import Selection, select
 from nhictl.errors import InputError
 from nhictl.ops import audit_log, segment_files, tasks
@@ -118,9 +118,16 @@ def lines(story: Story) -> Iterator[tuple[int, str, str | None]]:
     return timeline.lines(story.events)
 
 
-def tree(story: Story) -> Iterator[tuple[int, str]]:
-    """The causal tree, depth first: depth from 0 and what the node says."""
-    return ((depth, " ".join(node.label)) for depth, _, node in trees.walk(trees.build(story.events)))
+def tree(story: Story) -> Iterator[tuple[int, str, str]]:
+    """The causal tree, depth first: depth from 0, what the node says, and its kind (`core.replay.kinds`, or `group`).
+
+    What matters most stands first, since a narrow terminal cuts the end.
+    """
+    for leaf in leaves(story.events):
+        time = None if leaf.time is None else leaf.time[:19] + "Z"
+        parts = (*leaf.names, leaf.what, leaf.outcome, leaf.reason, leaf.said, time)
+        kind = "group" if leaf.names and leaf.kind == "other" else leaf.kind
+        yield leaf.depth, " ".join(part for part in parts if part), kind
 
 
 def _story(
@@ -133,4 +140,5 @@ def _story(
 
 
 def reimport(imp: str, data: bytes, run: str, mapping: str | None = None) -> list[Event]:
+    """Read an imported file again with the importer that its record names."""
     return formats.read(imp, data, run=run, file=run, mapping=None if mapping is None else mapping.encode()).events

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from nhictl.core.token import b64, jws
 from nhictl.errors import UnsafeError
 from nhictl.ops.house import House
+from nhictl.ops.selftest_calls import COUNTED, POLICY, approved_by_nobody
 from nhictl.ops.selftest_tokens import FORGERIES, GARBLED, forge, symmetric
 from nhictl.ops.token_facts import Question
 from nhictl.store import agents as agent_table
@@ -23,15 +24,6 @@ from nhictl.store import log, sqlite
 
 AUDIENCE: Final = "https://selftest.example/api"
 DOMAIN: Final = "selftest.example"
-POLICY: Final = {
-    "nhictl_policy": 1,
-    "tools": {"read": {"args": {"limit": "integer"}}, "purge": {"args": {}}, "pay": {"args": {"amount": "number"}}},
-    "classes": {"money": {"tools": ["pay"], "impact": "high", "requires": "approval"}},
-    "rules": [
-        {"id": "P", "effect": "permit", "match": {"agents": ["bot"], "tools": ["read", "purge", "pay"]}},
-        {"id": "F", "effect": "forbid", "match": {"tools": ["purge"]}},
-    ],
-}
 
 
 class Check(NamedTuple):
@@ -102,6 +94,14 @@ def _calls(house: House) -> Iterator[Check]:
     for name, expected, tool, args in asked:
         yield Check("call", name, expected, _verify(house, token, tool, args))
         yield Check("call", f"{name}, live", expected, _verify(house, token, tool, args, live=True))
+    fresh = _issue(house, _task(house))
+    for name, expected, tool, args, context in COUNTED:
+        yield Check("call", name, expected, _verify(house, fresh, tool, args, context, live=True))
+    yield Check(
+        "call", "an approval by a key of nobody's", "approver_unknown", approved_by_nobody(house, token, AUDIENCE)
+    )
+    after = _verify(house, token, "pay", {"amount": 2}, live=True)
+    yield Check("call", "a call after that", "approval_required", after)
 
 
 def _states(house: House) -> Iterator[Check]:
@@ -206,7 +206,7 @@ def _task(house: House) -> str:
 
     boxes: list[dict[str, Any]] = [
         {"tools": ["read"], "when": {"args.limit": {"lte": 100}}},
-        {"tools": ["purge", "pay"]},
+        {"tools": ["purge", "pay", "count", "spend", "described"]},
     ]
     order = Order("bot", "selftest", "selftest", tuple(box_from_mapping(box) for box in boxes), instance="selftest")
     return str(open_task(house, order)[0]["id"])
@@ -218,8 +218,10 @@ def _issue(house: House, task: str, uses: int | None = None) -> str:
     return issue_token(house, task, AUDIENCE, uses=uses)[0].token
 
 
-def _verify(house: House, token: str, tool: str | None = None, args: Any = None, *, live: bool = False) -> str:
+def _verify(
+    house: House, token: str, tool: str | None = None, args: Any = None, context: Any = None, *, live: bool = False
+) -> str:
     from nhictl.ops.verify_token import consume, verify
 
-    asked = Question(token.encode(), AUDIENCE, tool, args)
+    asked = Question(token.encode(), AUDIENCE, tool, args, context=context)
     return consume(house, asked)[0].reason if live else verify(house, asked).reason

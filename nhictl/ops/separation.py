@@ -95,6 +95,24 @@ def of_caller() -> Separation:
     return Separation(NONE, None, "the caller could not be found among its ancestors")
 
 
+def of_peer(uid: int, pid: int) -> Separation:
+    """How far apart the other end of a socket (its SO_PEERCRED) and the owner of the home, our effective user, are.
+
+    The pid only takes away: a process that holds powers over other users' files is not separate.
+    """
+    owner = os.geteuid()
+    if uid == owner:
+        return Separation(NONE, uid, "the caller runs under the home's own user")
+    if uid == _ROOT:
+        return Separation(NONE, uid, "the caller is root")
+    if uid == overflow_uid():
+        return Separation(NONE, None, "the caller is outside this user namespace")
+    found = process(pid)
+    if found is not None and found.powers & _POWERS:
+        return Separation(NONE, uid, f"the caller runs as uid {uid}, with capabilities that open other users' files")
+    return Separation(USER, uid, f"the caller runs as uid {uid}, the home belongs to uid {owner}")
+
+
 def _somebody(above: Process, began: int | None, owner: int) -> Separation:
     """The caller is found: by the process it runs as, or, where that has become sudo itself, by who began that."""
     uid = began if began is not None else above.uids[0]

@@ -10,7 +10,8 @@ from nhictl.core.ledger import record
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.registry import Agent, Registry, parse_agents
-from nhictl.core.policy.simulate import CLASSES, Row, Side, Simulation
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import CLASSES, Row, Simulation
 from nhictl.core.replay import own
 from nhictl.core.replay.event import Event
 from nhictl.errors import InputError
@@ -79,7 +80,7 @@ class Simulated:
                     found = audit_log.verify_file(source.path, self.house, (), None)
                     self.taken += 1
                     self._judge(source.name, found.verdict, found.exit)
-                    yield from ((source.name, [event]) for event in _exported(source))
+                    yield from ((source.name, [event]) for event in _exported(source, self.simulation.returned))
                 else:
                     made = sources.interpret(source, sources.read(source), self.chosen)
                     self.taken += 1
@@ -93,7 +94,9 @@ class Simulated:
         self._judge(None, found.verdict, found.exit)
         opener = contents.Contents(self.house)
         with sqlite.guarded("read the log"):
-            yield from own.stream(_decoded(log.lines(self.house.db)), opener.content, replay.reimport)
+            yield from own.stream(
+                _decoded(log.lines(self.house.db)), opener.content, replay.reimport, self.simulation.returned
+            )
 
     def _judge(self, name: str | None, verdict: str, code: int) -> None:
         self.integrity.append({"file": name, "verdict": verdict, "exit": code})
@@ -207,9 +210,11 @@ def _head(source: sources.Source) -> bytes:
         raise InputError(f"cannot read `{source.path}`: {(e.strerror or str(e)).lower()}", code="unreadable") from e
 
 
-def _exported(source: sources.Source) -> Iterator[Event]:
+def _exported(source: sources.Source, returned: Callable[[Event], None]) -> Iterator[Event]:
     with source.path.open("rb") as file:
-        yield from own.stream(_decoded(enumerate(log_file.read_lines(file, []))), lambda _seq, _label: None)
+        yield from own.stream(
+            _decoded(enumerate(log_file.read_lines(file, []))), lambda _seq, _label: None, returned=returned
+        )
 
 
 def _decoded(rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -35,6 +35,8 @@ class Question(NamedTuple):
     """The certificate (DER) that the client's TLS connection was authenticated with, as the server that was asked knows it."""
     supported: frozenset[str] | None = None
     """The obligations that the enforcement point can perform; None: it did not say, and answers for all of them."""
+    proved_elsewhere: bool = False
+    """Whoever asks checks the proof of possession of a bound token itself, by the `cnf` it is told."""
 
 
 class Seen:

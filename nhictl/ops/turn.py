@@ -51,16 +51,20 @@ def kid_of(public: bytes) -> str:
 
 
 def in_turn(house: House, grants: bool, key: LogKey | None = None) -> tuple[WriteLock, LogKey]:
-    """The writers' lock, and the log key, opened before it was taken and from the custody that is in force now."""
-    key = key or log_key(house)
+    """The writers' lock, and the log key, opened before it was taken and from the custody that is in force now.
+
+    Whether the key is still the one in force is asked inside the transaction (`still`).
+    """
+    key = key or house.active.get("log") or log_key(house)
     lock = WriteLock(house.lock_path)
     lock.acquire(house.lock_timeout)
-    if house.keys_current():
-        try:
-            return lock, _still(house, key)
-        except BaseException:
-            lock.release()
-            raise
+    try:
+        current = house.keys_current()
+    except BaseException:
+        lock.release()
+        raise
+    if current:
+        return lock, key
     lock.release()
     house.forget_keys()
     if grants:
@@ -68,11 +72,12 @@ def in_turn(house: House, grants: bool, key: LogKey | None = None) -> tuple[Writ
     return in_turn(house, grants)
 
 
-def _still(house: House, key: LogKey) -> LogKey:
+def still(house: House, key: LogKey) -> LogKey:
     """The log key that is in force now that the lock is held: another, if it was rotated since `key` was opened.
 
     The key of the keys is open by now, so nothing is asked or derived for it.
     """
-    with sqlite.guarded("read the log key"):
-        row = agents.active_key(house.db, "log")
-    return key if row is None or row.kid == kid_of(key.public) else log_key(house)
+    if agents.active_kid(house.db, "log") not in (None, kid_of(key.public)):
+        key = log_key(house)
+    house.active["log"] = key
+    return key

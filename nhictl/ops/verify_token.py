@@ -7,7 +7,7 @@ and records its answer whatever it is. Every check begun after a revocation's co
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from nhictl.core.ledger import content
 from nhictl.core.policy.compiled import Policy
@@ -15,7 +15,7 @@ from nhictl.core.policy.glob import Glob
 from nhictl.core.token import claims, compact, profile, state
 from nhictl.core.token.verdict import RejectedError, Verdict
 from nhictl.errors import InputError
-from nhictl.ops import call_decision, high_water, policies, record_check, separation, token_facts
+from nhictl.ops import agents, call_decision, high_water, policies, record_check, separation, token_facts
 from nhictl.ops.act import CLOCK_LEEWAY_US, Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
@@ -24,6 +24,8 @@ from nhictl.store import agents as agent_table
 from nhictl.store import log, segments
 
 LATEST = agent_table.LATEST
+SIGNED: Final = 10
+"""The step at which a token is shown to be signed by a key of ours."""
 
 
 def verify(house: House, asked: Question) -> Verdict:
@@ -60,20 +62,40 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
         raise InputError("a live check is about now", code="usage")
     apart = house.caller() if house.caller is not None else separation.of_caller().kind
 
-    def act_on(act: Act) -> Verdict:
-        verdict, seen = judge(act.house, asked, act.now_us, consume=True)
-        if verdict.valid:
-            verdict = record_check.count(act, asked, verdict, seen)
-        elif verdict.reason == "approval_required":
-            record_check.ask(act, asked, seen)
-        elif verdict.reason == "lease_lost" and seen.task is not None:
-            from nhictl.ops import leases
+    return transact(house, lambda act: taking(act, asked, apart))
 
-            leases.bury(act, seen.task.id)
-        record_check.record(act, asked, verdict, seen, apart)
-        return verdict
 
-    return transact(house, act_on)
+def taking(
+    act: Act, asked: Question, apart: str, holder: str | None = None, more: dict[str, Any] | None = None, *,
+    unproven: bool = True,
+) -> Verdict:  # fmt: skip
+    """Judge inside an act; count, ask for an approval, bury a lost lease, and record the answer, whatever it is.
+
+    `holder` names the agent that has to hold the token, by name, SPIFFE ID or alias; another one's is `subject_mismatch`.
+    `more` goes into the record, under `ext`. Without `unproven` there is no record of what none of our keys signed: for
+    places where anybody can send that.
+    """
+    verdict, seen = judge(act.house, asked, act.now_us, consume=True)
+    if verdict.valid and holder is not None and not _held_by(act.house, seen, holder):
+        verdict = Verdict(
+            "subject_mismatch", 14, message="the token is not held by the agent that was named", source="store"
+        )
+    if verdict.valid:
+        verdict = record_check.count(act, asked, verdict, seen)
+    elif verdict.reason == "approval_required":
+        record_check.ask(act, asked, seen)
+    elif verdict.reason == "lease_lost" and seen.task is not None:
+        from nhictl.ops import leases
+
+        leases.bury(act, seen.task.id)
+    if unproven or verdict.step > SIGNED:
+        record_check.record(act, asked, verdict, seen, apart, more=more)
+    return verdict
+
+
+def _held_by(house: House, seen: Seen, name: str) -> bool:
+    row = agents.known_as(house, name)
+    return row is not None and seen.holder is not None and row.id == seen.holder.id
 
 
 def ask(house: House, asked: Question, *, live: bool) -> tuple[dict[str, Any], int]:
@@ -133,7 +155,7 @@ def judge(
         state.check_subject(parsed.claims, issuer.trust_domain, facts)
         state.check_chain(parsed.claims, issuer.iss, issuer.trust_domain)
         state.check_actors(facts)
-        if "cnf" in parsed.claims:
+        if "cnf" in parsed.claims and not asked.proved_elsewhere:
             from nhictl.ops import possession
 
             possession.check(house, asked, parsed, now_us, take=consume)

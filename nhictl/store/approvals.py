@@ -93,3 +93,10 @@ def leased(db: sqlite3.Connection) -> list[tuple[str, str]]:
     """The open tasks that live as long as one process: public id, and who holds the lease as JSON."""
     query = "SELECT t.name, t.lease FROM open_task o JOIN task t ON t.id = o.task WHERE t.lease IS NOT NULL"
     return list(db.execute(query))
+
+
+def forget(db: sqlite3.Connection, before_us: int, most: int) -> int:
+    """Let go of up to `most` requests that had expired before that moment, used or not, and of the yeses to them."""
+    gone = "SELECT id FROM approval WHERE expires < ? ORDER BY id LIMIT ?"
+    db.execute(f"DELETE FROM approval_grant WHERE approval IN ({gone})", (before_us, most))  # noqa: S608
+    return db.execute(f"DELETE FROM approval WHERE id IN ({gone})", (before_us, most)).rowcount  # noqa: S608

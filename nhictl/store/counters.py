@@ -7,9 +7,13 @@ that giving back never makes room that is not there. Amounts are exact, as text.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Any, NamedTuple
 
+from nhictl.core.ledger.content import canonical
 from nhictl.store.agents import LATEST
 
 
@@ -32,6 +36,11 @@ class Taken(NamedTuple):
     settled: int | None
 
 
+def digest_of(chain: str, counter: Iterable[str | None]) -> bytes:
+    """What a counter is known by: the members of `core/policy/limits.Counter`, in one log."""
+    return sha256(b"nhictl-counter\0" + canonical([chain, *counter])).digest()
+
+
 def find(db: sqlite3.Connection, digest: bytes) -> int | None:
     """The row id of a counter, None if it never counted anything."""
     row = db.execute("SELECT id FROM counter WHERE digest = ?", (digest,)).fetchone()
@@ -44,6 +53,36 @@ def make(db: sqlite3.Connection, digest: bytes) -> int:
     if found is not None:
         return found
     return int(db.execute("INSERT INTO counter (digest) VALUES (?)", (digest,)).lastrowid or 0)
+
+
+def declared(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """The limits of every policy there ever was, in their canonical form."""
+    for (doc,) in db.execute("SELECT compiled FROM policy"):
+        yield from json.loads(doc).get("limits", ())
+
+
+def forget(db: sqlite3.Connection, before_us: int, most: int) -> int:
+    """Let go of up to `most` charges of before a moment, what was given back of calls of then, and settled reservations.
+
+    The newest charge of each counter and the newest sum of what was given back stay: counts that begin at that moment or
+    later are as they were, those that begin earlier, and those that never begin, count no less.
+    """
+    old = (
+        "SELECT c.counter, c.seq FROM charge c WHERE c.ts <= ?1 AND EXISTS (SELECT 1 FROM charge d"
+        " WHERE d.counter = c.counter AND d.seq > c.seq AND d.ts <= ?1) LIMIT ?2"
+    )
+    count = db.execute(f"DELETE FROM charge WHERE (counter, seq) IN ({old})", (before_us, most)).rowcount  # noqa: S608
+    newer = "SELECT 1 FROM refund d WHERE d.counter = refund.counter AND d.seq > refund.seq"
+    db.execute(f"DELETE FROM refund WHERE ts <= ? AND EXISTS ({newer})", (before_us,))  # noqa: S608
+    db.execute("DELETE FROM reserved WHERE settled IS NOT NULL AND ts <= ?", (before_us,))
+    return count
+
+
+def drop(db: sqlite3.Connection, counters: list[int]) -> None:
+    """Let go of counters, and of everything they counted."""
+    for table, column in (("charge", "counter"), ("refund", "counter"), ("reserved", "counter"), ("counter", "id")):
+        query = f"DELETE FROM {table} WHERE {column} = ?"  # noqa: S608 - constants of this function
+        db.executemany(query, [(counter,) for counter in counters])
 
 
 def sums(db: sqlite3.Connection, counter: int, below: int = LATEST) -> Sums:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nhictl.core.ledger.content import canonical
-from nhictl.store import segments, sqlite
+from nhictl.store import counters, segments, sqlite
 
 ERASED: Final = {
     "content": ("sealed",),
@@ -26,8 +26,12 @@ ERASED: Final = {
     "cut_value": ("value",),
     "delegation": ("scope",),
     "erasure": ("todo",),
+    "approval": ("salt", "digest"),
+    "approval_grant": ("signature",),
+    "counter": ("digest",),
 }
-"""Columns that hold what a task's content or a principal's name may be in, sealed or open."""
+"""Columns that hold what a task's content or a principal's name may be in, sealed or open, or against which somebody who
+guesses one could try the guess: the digest and the signatures of an approval, the digest that a counter is known by."""
 
 KEPT: Final = frozenset(
     {
@@ -35,11 +39,10 @@ KEPT: Final = frozenset(
         "agent_version", "agent_key", "agent_alias", "instance_version", "token", "cutoff", "policy", "policy_version",
         "imported", "publication", "bundle", "svid", "trust", "exchange", "spent", "refusal", "custody", "freeze", "tally",
         "tally_since", "tally_void", "credential", "proof", "status_list", "token_status", "cut_log", "token_gone",
-        "counter", "charge", "refund", "reserved", "approval", "approval_grant",
+        "charge", "refund", "reserved",
     }
 )  # fmt: skip
-"""Tables without either: what an approval is about is content, and here only a salted digest of it; a counter is known by a
-digest over limit and name. An agent's owner and purpose, trusts and policies are the operator's own declarations."""
+"""Tables without either. An agent's owner and purpose, trusts and policies are the operator's own declarations."""
 
 COPIES: Final = ("before-schema-*.db", "before-restore-*.db")
 _MANY: Final = 500
@@ -112,6 +115,29 @@ def wipe_task(db: sqlite3.Connection, name: str, alias: str | None, seq: int | N
     if "delegation" in tables:
         query = "UPDATE delegation SET scope = '[]' WHERE token IN (SELECT id FROM token WHERE task = ?)"
         db.execute(query, (ident,))
+    if "approval" in tables:  # what they are about is content; one that was signed says so still
+        db.execute("UPDATE approval SET salt = x'', digest = x'' WHERE task = ?", (ident,))
+        query = "UPDATE approval_grant SET signature = '' WHERE signature IS NOT NULL AND approval IN"
+        db.execute(f"{query} (SELECT id FROM approval WHERE task = ?)", (ident,))  # noqa: S608 - a constant of this function
+
+
+def counters_of(db: sqlite3.Connection, subject: str) -> list[int]:
+    """The counts of limits per principal, of any policy there ever was, that are kept for one principal."""
+    if "counter" not in _tables(db):
+        return []
+    chain = db.execute("SELECT value FROM meta WHERE key = 'chain'").fetchone()
+    of = {
+        (limit["id"], limit["per"], subject, limit["spend"]["unit"] if limit.get("spend") else None)
+        for limit in counters.declared(db)
+        if limit["per"] == "principal"
+    }
+    found = (counters.find(db, counters.digest_of(chain[0], one)) for one in of)
+    return [ident for ident in found if ident is not None]
+
+
+def wipe_counters(db: sqlite3.Connection, subject: str) -> None:
+    """Let go of what was counted for a principal: a digest over a name could be tried against guesses."""
+    counters.drop(db, counters_of(db, subject))
 
 
 def wipe_record(db: sqlite3.Connection, seq: int) -> None:
@@ -206,6 +232,7 @@ def _clean(db: sqlite3.Connection, wanted: Wanted, alias: Callable[[], str], ope
     if wanted.subject is not None:
         names += tasks_of(db, wanted.subject)
         wipe_cut(db, wanted.subject, alias())
+        wipe_counters(db, wanted.subject)
         key = db.execute("SELECT sealed FROM content_key WHERE task = 0").fetchone()
         chain = db.execute("SELECT value FROM meta WHERE key = 'chain'").fetchone()
         for seq, sealed in list(principals(db)):

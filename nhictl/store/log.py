@@ -82,6 +82,13 @@ def piece(db: sqlite3.Connection, start: int, end: int) -> list[tuple[int, bytes
     return db.execute(query, (start, end)).fetchall()
 
 
+def from_(db: sqlite3.Connection, start: int, most: int) -> list[tuple[int, bytes]]:
+    """Up to `most` stored (seq, line) from `start` on, as they are."""
+    return db.execute(
+        "SELECT seq, CAST(line AS BLOB) FROM log WHERE seq >= ? ORDER BY seq LIMIT ?", (start, most)
+    ).fetchall()
+
+
 def version(db: sqlite3.Connection) -> int:
     """A number that changes when another connection has committed."""
     return int(db.execute("PRAGMA data_version").fetchone()[0])
@@ -183,6 +190,11 @@ def imported(db: sqlite3.Connection, digest: str) -> int | None:
     """The record under which a source of this digest was imported before."""
     row = db.execute("SELECT seq FROM imported WHERE digest = ?", (digest,)).fetchone()
     return row[0] if row else None
+
+
+def any_import(db: sqlite3.Connection) -> bool:
+    """Whether any source was ever imported."""
+    return db.execute("SELECT 1 FROM imported LIMIT 1").fetchone() is not None
 
 
 def put_imported(db: sqlite3.Connection, digest: str, seq: int) -> None:

@@ -226,7 +226,7 @@ def policy_version(db: sqlite3.Connection, below: int = LATEST) -> int | None:
     return db.execute("SELECT max(seq) FROM policy_version WHERE seq < ?", (below,)).fetchone()[0]  # type: ignore[no-any-return]
 
 
-def active_digest(db: sqlite3.Connection) -> str | None:
-    """The digest of the policy in force."""
-    row = db.execute("SELECT digest FROM policy_version ORDER BY seq DESC LIMIT 1").fetchone()
+def active_digest(db: sqlite3.Connection, below: int = LATEST) -> str | None:
+    """The digest of the policy in force as of the first `below` records."""
+    row = db.execute("SELECT digest FROM policy_version WHERE seq < ? ORDER BY seq DESC LIMIT 1", (below,)).fetchone()
     return str(row[0]) if row else None

@@ -7,10 +7,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from tests.battery import pruned
+from tests.battery import scene as scenes
 from tests.battery.attacks import ATTACKS
-from tests.battery.histories import HISTORIES, HONEST, verdicts
+from tests.battery.histories import HISTORIES, HONEST, lived, verdicts
 from tests.battery.stage import VIEWS, look, staged, told
-from tests.core.ledger.exported_log import new_house
 
 
 def attacks(folder: Path) -> bool:
@@ -31,13 +32,30 @@ def attacks(folder: Path) -> bool:
     return good
 
 
+def on_homes(folder: Path) -> bool:
+    """The same for attacks on a home that was erased from and cut."""
+    scene = scenes.staged(folder / "scene")
+    good = True
+    print(f"{'row':7} {'attack on a home':64} {'as said':8} {' | '.join(scenes.VIEWS)}")
+    for name, attack in pruned.ATTACKS.items():
+        with scenes.copied(scene, folder / "copy") as copy:
+            attack.damage(copy)
+            found = scenes.look(copy)
+        held = tuple(found) == attack.expected
+        good &= held
+        parts = [" ".join(str(part) for part in each if part is not None) for each in found]
+        shown = parts[0] if len(set(parts)) == 1 else " | ".join(parts)
+        print(f"{attack.row:7} {name:64} {'yes' if held else 'NO':8} {shown}")
+    print(f"{len(pruned.ATTACKS)} attacks on a home\n")
+    return good
+
+
 def histories(folder: Path) -> bool:
     """A line a history: whether anybody was alarmed."""
     good = True
-    for number, (name, lives) in enumerate(HISTORIES.items()):
+    for number, name in enumerate(HISTORIES):
         (folder / f"history-{number}").mkdir()
-        house = new_house(folder / f"history-{number}" / "home")
-        lives(house)
+        house = lived(name, folder / f"history-{number}")
         found = verdicts(house)
         wrong = {view: verdict for view, verdict in found.items() if verdict != HONEST[view]}
         good &= not wrong
@@ -48,9 +66,10 @@ def histories(folder: Path) -> bool:
 
 
 def main() -> int:
-    """Run both."""
+    """Run all."""
     with tempfile.TemporaryDirectory() as name:
-        held = [attacks(Path(name)), histories(Path(name))]
+        folder = Path(name)
+        held = [attacks(folder), on_homes(folder), histories(folder)]
     return 0 if all(held) else 1
 
 

@@ -8,24 +8,35 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from nhictl.core.ledger import checkpoint
 from nhictl.core.ledger import verify as ledger
+from nhictl.core.policy.box import parse_box
 from nhictl.errors import NhictlError
-from nhictl.ops import act, audit_log, high_water, key_custody
+from nhictl.ops import act, audit_log, erase, erase_files, high_water, key_custody, log_file
 from nhictl.ops.accept_restore import accept
 from nhictl.ops.act import Act, transact
 from nhictl.ops.backup_home import backup
-from nhictl.ops.bundle_log import Wanted, bundle
+from nhictl.ops.bundle_log import Wanted as Asked
+from nhictl.ops.bundle_log import bundle
+from nhictl.ops.erase import Wanted, redact
 from nhictl.ops.freeze import freeze, unfreeze
 from nhictl.ops.house import House
 from nhictl.ops.import_logs import import_logs
+from nhictl.ops.issue_token import issue_token
+from nhictl.ops.open_task import Order, open_task
+from nhictl.ops.prune_log import prune, reduce
 from nhictl.ops.register_agent import Registration, register
 from nhictl.ops.restore_home import restore
+from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.rotate_log_key import rotate
+from nhictl.ops.turn import log_key
 from nhictl.store import custodies
 from tests.battery.stage import FOREIGN, Pipe
-from tests.core.ledger.exported_log import anchor, export, honest_history, taken_from
+from tests.core.ledger.exported_log import Log, anchor, export, honest_history, new_house, taken_from
 from tests.harness import Clock
+from tests.store.schema_home import old_home, opened
 
 
 def grow(house: House, *names: str) -> None:
@@ -135,7 +146,7 @@ def imported(house: House) -> None:
     """A foreign log whose payload says that a token was revoked."""
     (house.home.parent / "run.json").write_text(FOREIGN)
     import_logs(house, [str(house.home.parent / "run.json")], None)
-    grow(house)
+    grow(house, "later")
 
 
 def rebuilt(house: House) -> None:
@@ -155,7 +166,7 @@ def mark_lags(house: House) -> None:
 
 def exported_by_bundle(house: House) -> None:
     honest_history(house)
-    bundle(house, Wanted(agent="bot"), house.home.parent / "case.zip", disclose=["all"])
+    bundle(house, Asked(agent="bot"), house.home.parent / "case.zip", disclose=["all"])
 
 
 def several_in_one(house: House) -> None:
@@ -192,6 +203,118 @@ def emptied_wal(house: House) -> None:
     assert custodies.empty_wal(house.db)
 
 
+def erased(house: House) -> None:
+    honest_history(house)
+    erase_task(house)
+
+
+def principal_erased(house: House) -> None:
+    """Cut off by name, killed and erased in one act."""
+    grow(house)
+    order = Order("bot", "try", "p", (parse_box("a.b"),), instance="i", principal="alice@example.org")
+    task, _ = open_task(house, order)
+    issue_token(house, task["id"], "https://api.example.org")
+    revoke(house, Selector(principal="alice@example.org"), None)
+    redact(house, Wanted(subject="alice@example.org"), "asked for", end_tasks=True)
+
+
+def record_erased(house: House) -> None:
+    imported(house)
+    (seq,) = house.db.execute("SELECT seq FROM content WHERE label = 'source'").fetchone()
+    redact(house, Wanted(record=seq), "not ours")
+
+
+def erased_and_rotated(house: House) -> None:
+    erased(house)
+    rotate(house)
+    record_erased(house)
+    rotate(house)
+    grow(house, "last")
+
+
+def erasure_waits(house: House) -> None:
+    """A reader holds the write-ahead log meanwhile, and after."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nhictl.store.sqlite.BUSY_MS", 20)
+        reader = sqlite3.connect(house.database, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM log").fetchall()
+        record_erased(house)
+        assert erase_files.pending(house)
+        reader.close()
+
+
+def killed_in(where: str, then: Callable[[House], object], lives: Callable[[House], object]) -> Callable[[House], None]:
+    """Killed in the second half of something, by a process of its own; then finished."""
+
+    def run(house: House) -> None:
+        honest_history(house)
+        clock(house).advance(10)
+        house.close()
+        child = os.fork()
+        if child == 0:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(where, lambda *_: os._exit(9))
+                lives(again(house))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 9, "it was meant to die"
+        then(house)
+        grow(house, "after")
+
+    return run
+
+
+def erase_task(house: House) -> None:
+    (task,) = house.db.execute("SELECT name FROM task").fetchone()
+    redact(house, Wanted(tasks=(task,)), "asked for")
+
+
+def moved_out(house: House) -> None:
+    clock(house).advance(10)
+    number = len(parts_of(house))
+    prune(house, clock(house)(), str(house.home.parent / f"part-{number}.jsonl"))
+    grow(house, f"part{number}")
+
+
+def moved_out_twice(house: House) -> None:
+    honest_history(house)
+    moved_out(house)
+    rotate(house)
+    moved_out(house)
+    rotate(house)
+
+
+def moved_out_and_erased(house: House) -> None:
+    record_erased(house)
+    moved_out(house)
+    (seq,) = house.db.execute("SELECT max(seq) FROM content").fetchone()
+    moved_out(house)
+    redact(house, Wanted(record=seq), "asked for")
+
+
+def moved_out_and_put_back(house: House) -> None:
+    moved_out(house)
+    put_back(house)
+
+
+def tokens_let_go(house: House) -> None:
+    honest_history(house)
+    clock(house).now_us += 10 * 86_400_000_000
+    moved_out(house)
+    assert house.db.execute("SELECT count(*) FROM token").fetchone() == (1,)
+
+
+def migrated(house: House) -> House:
+    """A home that the first schema made, opened today, and its old copy erased from."""
+    made = opened(old_home(house.home.parent / "old"))
+    grow(made)
+    (seq,) = made.db.execute("SELECT min(seq) FROM content").fetchone()
+    assert redact(made, Wanted(record=seq), "asked for")[0].copies == ["before-schema-2.db"]
+    grow(made, "more")
+    return made
+
+
 HISTORIES: dict[str, Callable[[House], object]] = {
     "fresh": lambda _: None,
     "all kinds of acts": honest_history,
@@ -215,14 +338,47 @@ HISTORIES: dict[str, Callable[[House], object]] = {
     "database rebuilt": rebuilt,
     "write-ahead log emptied": emptied_wal,
     "high-water mark that lags": mark_lags,
+    "a task's content erased": erased,
+    "a principal erased whose open task was killed": principal_erased,
+    "an imported file erased": record_erased,
+    "erased, the key rotated, erased, rotated": erased_and_rotated,
+    "erasure that waits for a reader": erasure_waits,
+    "killed between an erasure's record and its files": killed_in(
+        "nhictl.ops.erase.finish", erase.finish_all, erase_task),
+    "moved out": moved_out,
+    "moved out twice, the key rotated between": moved_out_twice,
+    "moved out and erased": moved_out_and_erased,
+    "moved out and a backup put back": moved_out_and_put_back,
+    "killed while lines were moved out": killed_in("nhictl.ops.prune_log.reduce", reduce, moved_out),
+    "expired tokens let go of": tokens_let_go,
+    "a home of the first schema": migrated,
 }  # fmt: skip
-"""Erasure, pruning and whatever else leaves the log as it was belongs here: a function of a fresh house."""
+"""Whoever adds an act that leaves the log otherwise than before adds a row: a function of a fresh house, which may return
+another one to be looked at."""
+
+
+def lived(name: str, folder: Path) -> House:
+    """The house that a history leaves."""
+    house = new_house(folder / "home")
+    other = HISTORIES[name](house)
+    if isinstance(other, House):
+        house.close()
+        return other
+    return house
+
+
+def parts_of(house: House) -> list[Path]:
+    """What was moved out of a house's log, in order."""
+    return sorted(house.home.parent.glob("part-*.jsonl"))
 
 
 def verdicts(house: House) -> dict[str, str]:
     """What everybody says of a house, by who looks."""
-    data = export(house)
-    log = taken_from(house)
+    parts = parts_of(house)
+    files = [io.BytesIO(data) for data in (*(path.read_bytes() for path in parts), export(house))]
+    whole = log_file.Joined(files)
+    data = b"".join(iter(lambda: whole.read(1 << 20), b""))
+    log = Log(data.split(b"\n")[:-2], [], [], log_key(house))
     known = audit_log.public_keys(house)
     nowhere = House(Path("/nonexistent/nhictl"), Path("/nonexistent/nhictl/db"))
     seen = [anchor(log.lines, size) for size in sorted({1, 2, len(log.lines)})]
@@ -236,8 +392,9 @@ def verdicts(house: House) -> dict[str, str]:
         return audit_log.verify_stream((Pipe if pipe else io.BytesIO)(data), at, anchors, keys).verdict
 
     return {
-        "database": audit_log.verify_home(house, ()).verdict,
-        "database, witness": audit_log.verify_home(house, seen).verdict,
+        "database, hashes of what was moved out": audit_log.verify_home(house, ()).verdict,
+        "database": audit_log.verify_home(house, (), None, parts).verdict,
+        "database, witness": audit_log.verify_home(house, seen, None, parts).verdict,
         "home": file(None, [], at=house),
         "nobody": file(None, []),
         "first key": file([(log.chain, known[0])], []),
@@ -248,6 +405,7 @@ def verdicts(house: House) -> dict[str, str]:
 
 
 HONEST = {
+    "database, hashes of what was moved out": "VERIFIED_UNANCHORED",
     "database": "VERIFIED_UNANCHORED", "database, witness": "VERIFIED", "home": "VERIFIED_UNANCHORED",
     "nobody": "UNKNOWN_KEY", "first key": "VERIFIED_UNANCHORED", "newest key, pipe": "VERIFIED_UNANCHORED",
     "witness": "VERIFIED", "torn": "INCOMPLETE_TAIL",

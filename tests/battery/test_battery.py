@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from nhictl.ops.audit_log import verify_home
+from tests.battery import pruned
 from tests.battery.attacks import ATTACKS
-from tests.battery.histories import HISTORIES, HONEST, verdicts
+from tests.battery.histories import HISTORIES, HONEST, lived, verdicts
+from tests.battery.scene import Scene, copied
+from tests.battery.scene import look as looked
+from tests.battery.scene import staged as scene_of
 from tests.battery.stage import SIZE, VIEWS, Stage, look, staged, told, whole
-from tests.core.ledger.exported_log import new_house
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,30 @@ def test_attack(stage: Stage, name: str) -> None:
             assert found.exit == 1
 
 
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return scene_of(tmp_path_factory.mktemp("scene"))
+
+
+def test_the_home_itself(scene: Scene, tmp_path: Path) -> None:
+    with copied(scene, tmp_path / "copy") as copy:
+        assert looked(copy) == [pruned.FINE, pruned.FINE, pruned.SEEN, pruned.FINE]
+
+
+@pytest.mark.parametrize("name", pruned.ATTACKS)
+def test_attack_on_a_home(scene: Scene, tmp_path: Path, name: str) -> None:
+    attack = pruned.ATTACKS[name]
+    with copied(scene, tmp_path / "copy") as copy:
+        before = [(path.name, path.read_bytes()) for path in sorted(copy.folder.glob("*.jsonl"))]
+        attack.damage(copy)
+        assert tuple(looked(copy)) == attack.expected
+        files = [(path.name, path.read_bytes()) for path in sorted(copy.folder.glob("*.jsonl"))]
+        if before != files and attack.row == "edit" and attack.expected[1] in (pruned.FINE, pruned.SEEN):
+            parts = sorted(copy.folder.glob("*.jsonl"))
+            unproven = verify_home(copy.house, (), None, parts).unproven
+            assert any("only their hashes are here" in text for text in unproven), "a line that is missing is said"
+
+
 def test_there_are_enough_and_each_is_another() -> None:
     assert len(ATTACKS) >= 40
     assert len(HISTORIES) >= 15
@@ -46,8 +74,7 @@ def test_there_are_enough_and_each_is_another() -> None:
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_honest(tmp_path: Path, name: str) -> None:
-    house = new_house(tmp_path / "home")
-    HISTORIES[name](house)
+    house = lived(name, tmp_path)
     assert verdicts(house) == HONEST
     house.close()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import (
     analysis,
     custody,
+    detections,
     guard,
     imports,
     log,
@@ -19,6 +20,7 @@ from tests.bench import (
     processes,
     record,
     revoke,
+    serve,
     simulate,
     store,
     tokens,
@@ -47,11 +49,13 @@ def main() -> int:
         rows += revoke.rows(folder, rounds)
         rows += log.rows(folder, max(5, rounds // 3))
         rows += imports.rows(folder, max(3, rounds // 5))
+        rows += detections.rows(folder)
         rows += record.rows(folder, max(5, rounds // 3))
         rows += policy.rows(folder, max(5, rounds // 3))
         rows += analysis.rows(max(3, rounds // 5))
         rows += policy_peers.rows(max(5, rounds // 3))
         rows += simulate.rows(rounds)
+        rows += serve.rows(folder)
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0
 

@@ -7,7 +7,8 @@ import tracemalloc
 from nhictl.core.policy.compiled import Policy
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.registry import Agent
-from nhictl.core.policy.simulate import Side, Simulation
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import Simulation
 from nhictl.core.replay.event import Event
 from tests.bench.measure import Row, timed
 from tests.bench.policy import document

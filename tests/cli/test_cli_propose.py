@@ -198,3 +198,22 @@ def test_hostile_values_do_not_reach_the_terminal(program: Program, capsys: pyte
     assert "\x1b" not in done.out
     assert "\u202e" not in done.out
     assert done.out.count("- tools:") == 1
+
+
+TOOLS = ["contacts.find", "invoice.read", "pay.send"]
+
+
+@pytest.mark.parametrize("closed", [[], ["--closed"]])
+def test_what_was_proposed_denies_nothing_of_its_log_and_lints(program: Program, closed: list[str]) -> None:
+    done = program("policy", "propose", "--log", RUNS, "--as", "rules", *closed)
+    rules = program.write("rules.yaml", done.out)
+    assert program("policy", "lint", rules, "--json").json["summary"]["error"] == 0
+    everything = program.write("all.yaml", json.dumps({
+        "nhictl_policy": 1, "tools": {tool: {"args": "open"} for tool in TOOLS},
+        "rules": [{"id": "ALL", "effect": "permit"}],
+    }))  # fmt: skip
+    told = program.ok(
+        "policy", "simulate", "--log", RUNS, "--old", everything, "--new", rules, "--assume-registered",
+        "--fail-on", "revoked",
+    )  # fmt: skip
+    assert (told["events"], told["revoked"], told["maybe_revoked"], told["unknown"]) == (6, 0, 0, 0)

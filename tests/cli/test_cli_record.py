@@ -12,7 +12,8 @@ from typing import IO, Any
 
 import pytest
 
-from nhictl.cli.line_feed import MAX_LINE, MAX_LINES, LineFeed
+from nhictl.cli.batch import MAX_LINE
+from nhictl.cli.line_feed import MAX_LINES, LineFeed
 from tests.cli.cli_help import AUDIENCE, REPORT_BOT, Program, check_error
 from tests.harness import ROOT, SETTINGS
 

@@ -70,7 +70,9 @@ def test_values_follow_from_metavars(whole: Program) -> None:
     assert found["token verify --token-file"] == Value("FILE", "file")
     assert found["token verify --audience"] == Value("URI", "text")
     assert found["token verify --consume"] is None
-    assert found["audit replay --view"] == Value("timeline|tree", "choice", ("timeline", "tree"))
+    assert found["audit replay --view"] == Value(
+        "timeline|tree|scope|delegation", "choice", ("timeline", "tree", "scope", "delegation")
+    )
     arguments = {command.name: command.arguments for command in whole.commands}
     assert [(a.value.kind, a.many) for a in arguments["policy activate"]] == [("file", True)]
     assert [(a.value.kind, a.many) for a in arguments["audit verify"]] == [("file", True)]

@@ -316,7 +316,7 @@ def test_records_and_replay(home: Chain) -> None:
     assert made["ext"]["jkt"] == home.keys["two"].jkt
     assert all(t.token not in str(home.records()) for t in (root, child, grand)), "no token is in the log"
     assert audit_log.verify_home(home.house, []).exit == 0
-    lines = [(depth, text) for depth, text in replay.tree(replay.from_home(home.house, replay.Filter()))]
+    lines = [(depth, text) for depth, text, _ in replay.tree(replay.from_home(home.house, replay.Filter()))]
     depths = {jti: next(d for d, text in lines if f"token {jti}" in text) for jti in (root.jti, child.jti, grand.jti)}
     assert depths[grand.jti] == depths[child.jti] + 1 == depths[root.jti] + 2
     assert not any(text.startswith("?") for _, text in lines)

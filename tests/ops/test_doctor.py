@@ -22,8 +22,8 @@ from tests.ops.high_water_home import Traveller, traveller
 from tests.store.schema_home import old_home
 
 NAMES = (
-    "home", "files", "foreign", "filesystem", "disk", "database", "log", "high-water", "erasure", "custody", "clock",
-    "time-service", "versions", "sqlite", "agents", "separation",
+    "home", "files", "foreign", "filesystem", "disk", "database", "log", "high-water", "erasure", "state", "custody",
+    "clock", "time-service", "versions", "sqlite", "agents", "separation",
 )  # fmt: skip
 
 

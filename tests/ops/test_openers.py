@@ -126,6 +126,10 @@ def test_an_exchange_takes_an_opener_as_well_and_spends_nothing_without(tmp_path
         refused = home.refused(token)
         assert (refused.reason, refused.recorded) == (code, True)
         assert records(home.house)[-1]["op"] == "exchange"
+        told = home.explained(token)
+        assert told["would"] == "refuse"
+        assert {check["reason"] for check in told["checks"] if not check["ok"]} == {code}
     activate(home.house, [("p", json.dumps({"nhictl_policy": 1, "openers": [{"uid": [os.geteuid()]}]}).encode())])
+    assert home.explained(token)["would"] == "exchange"
     home.good(token)
     home.house.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,8 @@ from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.rotate_log_key import rotate
 from nhictl.ops.tasks import show
 from nhictl.ops.verify_token import verify
-from nhictl.store import log, segments
+from nhictl.store import log
 from tests.ops.token_home import Authority, add_task, add_token, question, records
-
-Damage = Callable[[House, list[Path]], object]
 
 
 @pytest.fixture
@@ -124,78 +122,15 @@ def test_proofs_and_questions_about_the_past_go_on(authority: Authority, tmp_pat
     assert any("their lines are in one.jsonl" in text for text in found.unproven)
 
 
-ATTACKS: dict[str, tuple[Damage, str]] = {
-    "a line of later made a hash": (
-        lambda house, _: segments.reduce(house.db, _some(house, -2)), "TAMPERED"),
-    "a hash altered": (lambda house, _: _set(house, 4, b"\0" + bytes(32)), "TAMPERED"),
-    "a hash removed": (lambda house, _: house.db.execute("DELETE FROM log WHERE seq = 4"), "TAMPERED"),
-    "two hashes swapped": (lambda house, _: _swap(house, 4, 5), "TAMPERED"),
-    "the first record made a hash": (lambda house, _: segments.reduce(house.db, _some(house, 0)), "TAMPERED"),
-    "the key's successor made a hash": (lambda house, _: segments.reduce(house.db, _rotations(house)), "TAMPERED"),
-    "the cut denied": (lambda house, _: house.db.execute("DELETE FROM cut_log"), "TAMPERED"),
-    "the cut moved": (lambda house, _: house.db.execute("UPDATE cut_log SET size = size + 3"), "TAMPERED"),
-    "the cut vouched for by another": (lambda house, _: house.db.execute("UPDATE cut_log SET seq = seq + 1"), "TAMPERED"),
-    "a segment edited": (lambda _, parts: _edit(parts[1], b'"outcome":"ok"', b'"outcome":"no"'), "TAMPERED"),
-    "a segment without a line": (lambda _, parts: _drop(parts[0], 4), "TAMPERED"),
-    "a segment with a line twice": (lambda _, parts: _twice(parts[0], 4), "TAMPERED"),
-    "the segments named for each other": (lambda _, parts: _exchange(parts), "VERIFIED_UNANCHORED"),
-}  # fmt: skip
-
-
-WITH_THE_FILES_NOTHING_IS_LOST = ("the first record made a hash", "the key's successor made a hash")
-
-
-def _some(house: House, at: int) -> list[tuple[int, bytes]]:
-    found = list(log.lines(house.db))[at]
-    return [found]
-
-
-def _rotations(house: House) -> list[tuple[int, bytes]]:
-    return [(seq, line) for seq, line in log.lines(house.db) if b'"type":"log.key_rotated"' in line]
-
-
 def _set(house: House, seq: int, line: bytes) -> None:
     assert house.db.execute("UPDATE log SET line = ? WHERE seq = ?", (line, seq)).rowcount == 1
 
 
-def _swap(house: House, one: int, other: int) -> None:
-    found = dict(log.chained(house.db))
-    _set(house, one, found[other])
-    _set(house, other, found[one])
-
-
-def _edit(path: Path, old: bytes, new: bytes) -> None:
-    data = path.read_bytes()
-    assert old in data
-    path.write_bytes(data.replace(old, new, 1))
-
-
-def _drop(path: Path, at: int) -> None:
-    found = path.read_bytes().split(b"\n")
-    path.write_bytes(b"\n".join(found[:at] + found[at + 1 :]))
-
-
-def _twice(path: Path, at: int) -> None:
-    found = path.read_bytes().split(b"\n")
-    path.write_bytes(b"\n".join([*found[:at], found[at], *found[at:]]))
-
-
-def _exchange(parts: list[Path]) -> None:
+def test_segments_may_be_named_for_each_other(authority: Authority, parts: list[Path]) -> None:
     one, other = (path.read_bytes() for path in parts)
     parts[0].write_bytes(other)
     parts[1].write_bytes(one)
-
-
-@pytest.mark.parametrize("name", list(ATTACKS))
-def test_what_is_taken_away_otherwise_shows(authority: Authority, parts: list[Path], name: str) -> None:
-    attack, verdict = ATTACKS[name]
     assert verify_home(authority.house, (), None, parts).exit == 0
-    attack(authority.house, parts)
-    given = () if name in WITH_THE_FILES_NOTHING_IS_LOST else parts
-    found = verify_home(authority.house, (), None, given)
-    assert found.verdict == verdict, found.message
-    if "segment" not in name:
-        assert verify_home(authority.house, ()).verdict == verdict
 
 
 def test_segment_cut_short_leaves_it_open_and_says_so(authority: Authority, parts: list[Path]) -> None:

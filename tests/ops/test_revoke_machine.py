@@ -21,15 +21,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from nhictl.core.replay.authority.fold import Authority as Told
+from nhictl.core.replay.views.state import state_at, up_to
 from nhictl.errors import ConflictError, NotFoundError
 from nhictl.ops import instances, standing, tokens
 from nhictl.ops.change_agent import change
 from nhictl.ops.contents import Contents
 from nhictl.ops.end_task import end_task
+from nhictl.ops.evidence import gather
 from nhictl.ops.freeze import freeze, unfreeze
 from nhictl.ops.issue_token import issue_token
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.revoke_token import Revoked, Selector, revoke
+from nhictl.ops.state_check import hold
 from nhictl.ops.verify_token import consume, verify
 from nhictl.store import agents as agent_table
 from nhictl.store import log
@@ -322,7 +326,23 @@ class Revocations(RuleBasedStateMachine):
         assert fold.counted == {seq: len(fold.hit[seq]) for seq in fold.counted}
         for seq, hit in fold.hit.items():
             assert [t["jti"] for t in tokens.revoked_by(self.house, seq, task=None, agent=None)] == hit
+        self._told_by_the_log_alone()
         self._copy.__exit__(None, None, None)
+
+    def _told_by_the_log_alone(self) -> None:
+        """The fold of the records says of every moment which tokens were live, and the state tables agree with it."""
+        assert hold(self.house).differences == []
+        steps = list(gather(self.house, (), None).records(Contents(self.house).content))
+        jtis = {token.text: token for token in self.model.tokens}
+        for at, said in self.past[::5] + self.past[-1:]:
+            world = Told()
+            up_to(world, steps, at)
+            live = {one["jti"] for one in state_at(world, at)["tokens"]}
+            for text, reason in said.items():
+                token = jtis[text]
+                in_leeway = token.expires * MICRO <= at
+                if token.uses is None and not in_leeway:
+                    assert (token.jti in live) == (reason == "valid"), (at, token.jti)
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,10 @@ SABOTAGE: list[tuple[str, Any, str]] = [
     ("nhictl.core.token.state.check_subject", nothing, "a suspended agent's token"),
     ("nhictl.ops.record_check.count", lambda _act, _asked, verdict, _seen: verdict, "a use too many"),
     ("nhictl.ops.policies.outside", nothing, "an argument beyond the scope"),
+    ("nhictl.core.policy.limits.weigh", lambda *_: ([], []), "a call beyond a limit"),
+    ("nhictl.ops.limits.reserve", nothing, "money beyond a limit"),
+    ("nhictl.core.policy.decide._drift", nothing, "a tool whose description changed"),
+    ("nhictl.core.identity.approver_key.verify", lambda *_: True, "an approval by a key of nobody's"),
     ("nhictl.core.policy.gates.pass_gates", lambda *_: Open(), "a high-impact call without approval"),
 ]
 

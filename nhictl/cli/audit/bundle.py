@@ -25,6 +25,10 @@ def command(
         list[str] | None,
         typer.Option("--disclose", metavar="LABEL", help="open this content, such as args or result, or all; recorded"),
     ] = None,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option("--segment", metavar="FILE", help="a part of the log that was moved out; again for more"),
+    ] = None,
     anchor: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,7 +50,8 @@ def command(
             hint="nhictl audit bundle --help",
         )  # fmt: skip
     anchors = [parse_anchor(read_input(name, 65536), name) for name in anchor or ()]
-    done = bundle(now.house(), wanted, out, disclose=disclose or (), anchors=anchors)
+    parts = [Path(name) for name in segment or ()]
+    done = bundle(now.house(), wanted, out, disclose=disclose or (), anchors=anchors, segments=parts)
     made = done.manifest
     lines = [
         f"{made['records']} records of {made['size']} in {done.path}",
@@ -54,4 +59,8 @@ def command(
         f"content disclosed: {', '.join(made['disclosed']) or 'none'}; commitments that stay closed: {made['withheld']}",
         f"verify.py sha256 {made['files']['verify.py']}",
     ]
+    if made["erased"]:
+        lines.append(f"content that was erased: {len(made['erased'])} pieces")
+    if made["unread"]:
+        lines.append(f"not in it: records before {made['unread']['below']}, whose lines were moved out (--segment)")
     return Result("nhictl.bundled/v1", done.to_json(), text=lines)

@@ -8,7 +8,7 @@ import typer
 
 from nhictl.cli.session import session
 from nhictl.errors import InputError
-from nhictl.ops.prune_log import plan, prune
+from nhictl.ops.prune_log import Pruned, plan, prune
 from nhictl.render import Result
 
 
@@ -32,10 +32,15 @@ def command(
     moment = now.at(before, "--before") or 0
     if dry_run:
         wanted = plan(now.house(), moment)
-        text = f"would move out records {wanted.start} to {wanted.end - 1}"
+        text = f"would move out {_named(wanted)}"
         return Result("nhictl.pruned/v1", wanted.to_json() | {"dry_run": True}, text=[text])
     if out is None:
         raise InputError("missing option `--out`", code="usage", hint="nhictl audit prune --help")
     done, head = prune(now.house(), moment, out)
     body = done.to_json() | {"dry_run": False, "log": head.to_json()}
-    return Result("nhictl.pruned/v1", body, text=[f"records {done.start} to {done.end - 1} are in {out}: keep it"])
+    return Result("nhictl.pruned/v1", body, text=[f"moved out {_named(done)} into {out}: keep it"])
+
+
+def _named(what: Pruned) -> str:
+    last = what.end - 1
+    return f"record {last}" if what.start == last else f"records {what.start} to {last}"

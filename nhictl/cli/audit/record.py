@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from nhictl.cli.batch import error_line
-from nhictl.cli.line_feed import MAX_LINE, LineFeed
+from nhictl.cli.batch import MAX_LINE, error_line
+from nhictl.cli.line_feed import LineFeed
 from nhictl.cli.main import Reply
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError, NhictlError
@@ -34,8 +34,9 @@ def command(
 
     A line is {"type","agent","task","jti","tool","args","call","result","outcome","time","span","parent"}, and may have
     resource, content, role, error, trace, op, token and id, which is echoed. Types: tool.called, tool.returned,
-    message.added. With a live token of the agent and task it names an event is recorded, without one claimed. Secrets in
-    content are masked, then content is sealed.
+    message.added. A tool.returned may name the record that allowed its call (called) and the bytes that left (bytes_out):
+    with a live token that settles the call's limits. With a live token of the agent and task it names an event is recorded,
+    without one claimed. Secrets in content are masked, then content is sealed.
 
     Lines that come together are made durable together: a group ends after 2 ms of silence, 50 ms, 256 lines or 4 MB. While
     one is written nothing is read, so a faster writer waits. A line that cannot be recorded is answered with its error

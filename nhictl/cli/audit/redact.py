@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nhictl.cli.approver_options import Key, KeyPassphrase, signer
 from nhictl.cli.main import Reply
 from nhictl.cli.options import Reason
 from nhictl.cli.session import session
@@ -29,23 +30,27 @@ def command(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what it would erase, and erase nothing")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="do what is left of erasures that are pending")] = False,
+    key: Key = None,
+    key_passphrase_file: KeyPassphrase = None,
 ) -> Reply:
     """Erase content for good: keys, sealed content, open copies of it, in every file of the home. Proofs still hold.
 
     Exit 3 erasure_pending: it is recorded, and something still keeps a file from being cleaned; it says what. Not in reach
-    are exports, backups elsewhere, snapshots, and blocks that a disk has set aside.
+    are exports, backups elsewhere, snapshots, and blocks that a disk has set aside. Where the policy in force names approvers
+    for `redact`, it takes one of them: by user id, or by --key.
 
     Example: nhictl audit redact --subject alice@example.org --reason "request of 1 December" --dry-run
     """
     wanted = Wanted((task,) if task is not None else (), subject, record)
     house = session().house()
     if finish:
-        if task or subject or record is not None or reason or end_tasks or dry_run:
+        if task or subject or record is not None or reason or end_tasks or dry_run or key or key_passphrase_file:
             raise InputError("--finish stands alone", code="usage")
         done, head = finish_all(house), None
     else:
         check(wanted, reason)
-        done, head = redact(house, wanted, reason or "", end_tasks=end_tasks, dry_run=dry_run)
+        signs = signer(key, key_passphrase_file)
+        done, head = redact(house, wanted, reason or "", end_tasks=end_tasks, dry_run=dry_run, signer=signs)
     body = done.to_json() | {"dry_run": dry_run}
     if dry_run:
         body["state"] = "planned"
@@ -58,7 +63,10 @@ def command(
 def _lines(done: Redacted, *, dry_run: bool, finish: bool) -> Iterator[str]:
     would = "would be " if dry_run else ""
     if not finish:
-        yield f"{would}erased: {done.pieces} pieces of content, of {done.tasks} tasks and {done.records} other records"
+        pieces, tasks = _counted(done.pieces, "piece"), _counted(done.tasks, "task")
+        yield f"{would}erased: {pieces} of content, of {tasks} and {_counted(done.records, 'other record')}"
+    if done.counters:
+        yield f"counts of limits per principal {would}let go of, so they begin anew: {done.counters}"
     if done.ended:
         yield f"{would}killed, since they were open: {', '.join(done.ended[:8])}"
     if done.copies:
@@ -67,3 +75,7 @@ def _lines(done: Redacted, *, dry_run: bool, finish: bool) -> Iterator[str]:
         yield f"erasure_pending: {what}"
     if not done.pending and not dry_run:
         yield "nothing of it is left in the home; exports, backups elsewhere and snapshots are not in reach"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

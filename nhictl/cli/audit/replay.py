@@ -7,15 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.audit import drawing
 from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
 from nhictl.cli.main import Reply, report
+from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
+from nhictl.ops.evidence import gather
 from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, stream, tree
+from nhictl.ops.replay_page import About
 from nhictl.render import Line, Result, Table
 
-VIEWS = ("timeline", "tree")
+VIEWS = ("timeline", "tree", "scope", "delegation")
+KINDS = {"group": "bold", "denied": "red", "error": "red", "unknown": "yellow", "ends": "magenta", "ok": "green"}
 STYLES = {"denied": "red", "error": "red", "not_executed": "yellow", "unknown": "yellow"}
 
 
@@ -41,6 +46,9 @@ def command(
         str | None, typer.Option("--keys", metavar="FILE", help="log keys you trust, for our own logs")
     ] = None,
     view: Annotated[str, typer.Option("--view", metavar="|".join(VIEWS), help="how to show it")] = "timeline",
+    html: drawing.Html = None,
+    mermaid: drawing.Mermaid = False,
+    dot: drawing.Dot = False,
 ) -> Reply:
     """Reconstruct what an agent did, from our log or a foreign one, and say what the evidence leaves open.
 
@@ -56,13 +64,21 @@ def command(
         agent, task, token, run, now.at(since, "--since"), now.at(until, "--until"), instance, principal, tool, resource
     )
     mapping = read_map(map)
-    if files and now.format() == "jsonl" and (found := stream(now.house(), files, format, wanted, mapping)) is not None:
-        return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
-    if files:
-        pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
-        story = from_files(now.house(), files, format, wanted, pinned, mapping)
-    else:
-        story = from_home(now.house(), wanted)
+    draw = drawing.asked(html, view, mermaid=mermaid, dot=dot)
+    pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
+    if view in ("scope", "delegation") and draw is None:
+        from nhictl.cli.audit.authority_views import show
+
+        return show(view, gather(now.house(), files or (), format, pinned, mapping), wanted)
+    if draw is None and files and now.format() == "jsonl":
+        found = stream(now.house(), files, format, wanted, mapping)
+        if found is not None:
+            return Reply(Result("nhictl.replay/v1", {}, items=(event.to_json() for event in found.events())), 0)
+    with progress("reading the log"):
+        if files:
+            story = from_files(now.house(), files, format, wanted, pinned, mapping)
+        else:
+            story = from_home(now.house(), wanted)
     refused, left_out = told_apart(story.refused)
     for error in story.refused:
         report(error, session(), warning=error in left_out)
@@ -74,6 +90,12 @@ def command(
     for name, errors in (("refused", refused), ("left_out", left_out)):
         if errors:
             body[name] = [{"message": e.message, **e.details} for e in errors]
+    if draw is not None:
+        about = About(wanted, files or [], since, until)
+        again = None if "-" in about.files else lambda: gather(now.house(), about.files, format, pinned, mapping)
+        with progress("drawing"):
+            made = drawing.drawn(draw, story, again, about)
+        return Reply(made, 2 if refused else story.exit)
     result = Result(
         "nhictl.replay/v1", body, items=(event.to_json() for event in story.events), items_key="events",
         text=_tree(story) if view == "tree" else _timeline(story), table=Table(COLUMNS, rows(story)),
@@ -90,7 +112,7 @@ def _timeline(story: Story) -> Iterator[Line | str]:
 def _tree(story: Story) -> Iterator[Line | str]:
     from nhictl.render.tree import draw
 
-    yield from draw((depth, text, None) for depth, text in tree(story))
+    yield from draw((depth, text, KINDS.get(kind)) for depth, text, kind in tree(story))
     yield from _closing(story)
 
 

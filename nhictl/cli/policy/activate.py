@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.approver_options import Key, KeyPassphrase, signer
 from nhictl.cli.main import Reply
-from nhictl.cli.session import read_input, session
+from nhictl.cli.policy.inputs import read_files
+from nhictl.cli.session import session
 from nhictl.ops.activate_policy import Change
 from nhictl.render import Result
 
-MAX_FILE = 10_000_000
 REFUSED = 5
 
 
@@ -21,20 +22,24 @@ def command(
     accept_gained: Annotated[
         bool, typer.Option("--accept-gained", help="also if something is allowed that was not before")
     ] = False,
+    key: Key = None,
+    key_passphrase_file: KeyPassphrase = None,
 ) -> Reply:
     """Put a policy in force. The files together replace whatever was in force before.
 
     What this changes is shown first. If it allows anything that was not allowed before, or that cannot be decided,
-    nothing is changed and it exits 5, unless --accept-gained says that this is meant. A first policy replaces none.
+    nothing is changed and it exits 5, unless --accept-gained says that this is meant; where the policy in force names
+    approvers for `accept_gained`, it takes one of them, by user id or --key. A first policy replaces none.
 
     Example: nhictl policy activate samples/payments.policy.yaml
     """
-    change = Change(session().house(), [(name, read_input(name, MAX_FILE)) for name in files])
+    sign = signer(key, key_passphrase_file)
+    change = Change(session().house(), read_files(files))
     if change.diff is not None and change.gains and not accept_gained:
         return Reply(
             Result("nhictl.policy_diff/v1", {**change.diff, "activated": False}, text=_refused(change.diff)), REFUSED
         )
-    made, head = change.carry_out(session().house(), accept_gained=accept_gained)
+    made, head = change.carry_out(session().house(), accept_gained=accept_gained, signer=sign)
     body: dict[str, Any] = {"policy": made, "log": head.to_json()}
     if change.diff is not None:
         body["diff"] = change.diff

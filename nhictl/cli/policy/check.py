@@ -11,6 +11,7 @@ from nhictl.cli.batch import answers
 from nhictl.cli.call_options import Arg, Context, Resource, Supported, Tool, obligations, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
+from nhictl.cli.policy.inputs import Policy, Registry, read_files, read_registry
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops import reading
@@ -19,7 +20,6 @@ from nhictl.render import Result
 from nhictl.render.json_text import compact
 
 SCHEMA = "nhictl.decision/v1"
-MAX_FILE = 10_000_000
 REQUESTS = ("nhictl", "authzen")
 
 
@@ -35,10 +35,8 @@ def command(
     context: Context = None,
     supported: Supported = None,
     at: At = None,
-    policy: Annotated[
-        list[str] | None, typer.Option("--policy", metavar="FILE", help="ask this policy; again for more files")
-    ] = None,
-    registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="agents from this file")] = None,
+    policy: Policy = None,
+    registry: Registry = None,
     request: Annotated[
         str | None, typer.Option("--request", metavar="FILE", help="one request as JSON; - for stdin")
     ] = None,
@@ -54,9 +52,9 @@ def command(
 
     Example: nhictl policy check --agent report-bot --intent report --tool reports.read --arg limit=10 --explain
     """
-    files = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
+    files = read_files(policy)
     house = session().house()
-    place = bench(house, files, (registry, read_input(registry, MAX_FILE)) if registry is not None else None)
+    place = bench(house, files, read_registry(registry))
     described = any(x is not None for x in (agent, intent, task, tool, resource, supported)) or arg or context
     if (batch is not None) + (request is not None) + bool(described) != 1:
         raise InputError("ask one thing: a call (--agent, --tool …), --request FILE, or --batch FILE", code="usage")

@@ -9,9 +9,10 @@ import typer
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.policy import regions
+from nhictl.cli.policy.inputs import read_registry
 from nhictl.cli.session import read_input, session
-from nhictl.ops.compare_policies import compare_files
-from nhictl.ops.policy_files import ACTIVE, MAX_FILE, File, active_files, joined
+from nhictl.ops.compare_policies import compare_files, gains
+from nhictl.ops.policy_files import ACTIVE, File, active_files, joined
 from nhictl.render import Result
 
 
@@ -26,13 +27,14 @@ def command(
 ) -> Reply:
     """Show exactly what a new policy allows that an old one does not, and what it no longer allows. Never writes.
 
-    Every region comes with a request that the two decide differently. Without --registry any agent may exist.
+    Every region comes with a request that the two decide differently. Without --registry any agent may exist. Limits and
+    people that differ are listed: a looser limit, another opener or approver count as newly allowed.
 
     Example: nhictl policy diff payments.yaml payments-new.yaml --no-new-access
     """
-    agents = (registry, read_input(registry, MAX_FILE)) if registry is not None else None
+    agents = read_registry(registry)
     body = compare_files(session().house(), _files(old), _files(new), agents, session().at(at))
-    status = (1 if body["gained"] else 3 if body["undecided"] else 0) if no_new_access else 0
+    status = {True: 1, None: 3, False: 0}[gains(body)] if no_new_access else 0
     return Reply(Result("nhictl.policy_diff/v1", body, text=regions.diff(body)), status)
 
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.main import Reply, report
-from nhictl.cli.session import read_input, session
+from nhictl.cli.policy.inputs import Registry, read_files, read_registry
+from nhictl.cli.session import session
 from nhictl.errors import InputError
 from nhictl.ops.export_policy import TARGETS, export_policy
 from nhictl.render import Result
 from nhictl.render.json_text import indented
 
-MAX_FILE = 10_000_000
 PARTS = ("policies", "schema", "entities")
 SPREAD = True
 
@@ -23,7 +23,7 @@ def command(
     policy: Annotated[
         list[str] | None, typer.Option("--policy", metavar="FILE…", help="this policy; default: the one in force")
     ] = None,
-    registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="agents from this file")] = None,
+    registry: Registry = None,
     part: Annotated[
         str, typer.Option("--part", metavar="|".join(PARTS), help="which part of a Cedar export to print")
     ] = PARTS[0],
@@ -37,8 +37,8 @@ def command(
     """
     if part not in PARTS:
         raise InputError(f"--part `{part}` is none of {', '.join(PARTS)}", code="usage")
-    files = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
-    agents = (registry, read_input(registry, MAX_FILE)) if registry is not None else None
+    files = read_files(policy)
+    agents = read_registry(registry)
     body = export_policy(session().house(), to, files, agents)
     for one in body["refused"]:
         report(InputError(f"{one['where']} cannot be said in {to}: {one['why']}", code="not_expressible"), session())

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.call_options import Supported, obligations
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
+from nhictl.cli.policy.inputs import read_files, read_registry
 from nhictl.cli.policy.regions import request
-from nhictl.cli.session import read_input, session
+from nhictl.cli.session import session
 from nhictl.ops.lint_policy import LINT_RULES, fails, lint_files
-from nhictl.ops.policy_files import MAX_FILE
 from nhictl.render import Result
 
 FORMATS = ("sarif",)
@@ -23,12 +24,7 @@ def command(
         list[str] | None, typer.Argument(metavar="FILE...", help="the policy's files; none: the policy in force")
     ] = None,
     registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="only agents of this file")] = None,
-    obligation: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--obligation", metavar="TYPE", help="one that can be performed; again for more; others are errors"
-        ),
-    ] = None,
+    supported: Supported = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 on warnings as well")] = False,
     at: At = None,
 ) -> Reply:
@@ -39,9 +35,9 @@ def command(
 
     Example: nhictl policy lint samples/payments.policy.yaml --registry samples/agents.yaml
     """
-    given = [(name, read_input(name, MAX_FILE)) for name in files or ()]
-    agents = (registry, read_input(registry, MAX_FILE)) if registry is not None else None
-    body = lint_files(session().house(), given, agents, obligation, session().at(at))
+    given = read_files(files)
+    agents = read_registry(registry)
+    body = lint_files(session().house(), given, agents, obligations(supported), session().at(at))
     result = Result("nhictl.lint/v1", body, text=_lines(body), documents={"sarif": lambda: _sarif(body)})
     return Reply(result, int(fails(body, strict=strict)))
 

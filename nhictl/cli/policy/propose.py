@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from nhictl.cli.main import Reply, report
-from nhictl.cli.session import read_input, session
+from nhictl.cli.policy.inputs import read_files
+from nhictl.cli.session import session
 from nhictl.errors import InputError
 from nhictl.ops.propose_policy import Wanted, propose, to_json
 from nhictl.render import Result
 
 KINDS = ("scope", "rules")
-MAX_FILE = 10_000_000
 
 
 def command(
@@ -48,7 +48,7 @@ def command(
         raise InputError(f"no kind of proposal `{kind}`", code="usage", hint=f"one of {', '.join(KINDS)}")
     house = session().house()
     wanted = Wanted([*(log or ()), *(files or ())], format, intent, runs, kind, closed)
-    found = propose(house, wanted, [(name, read_input(name, MAX_FILE)) for name in policy or ()])
+    found = propose(house, wanted, read_files(policy))
     for error in found.story.refused:
         report(error, session())
     body = to_json(found, kind)

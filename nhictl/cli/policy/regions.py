@@ -41,9 +41,13 @@ def undecided(body: dict[str, Any]) -> Iterator[str]:
 
 
 def diff(body: dict[str, Any]) -> Iterator[str]:
-    """A comparison: newly allowed, newly denied, undecided, and the verdict."""
+    """A comparison: newly allowed, newly denied, limits and people that differ, what is undecided, and the verdict."""
     yield from lines(body["gained"], "+ newly allowed:")
     yield from lines(body["lost"], "- newly denied: ")
+    for one in (*body["limits"], *body["people"]):
+        mark = "~" if one["may_gain"] and one["may_lose"] else "+" if one["may_gain"] else "-"
+        name = f"limit {one['limit']}" if "limit" in one else f"{one['kind']} {one['name']}"
+        yield f"{mark} {name} {one['change']}: {one['text']}"
     yield from undecided(body)
     words = {
         "equivalent": "equivalent: both allow the same",

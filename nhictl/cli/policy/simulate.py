@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.main import Reply, report
-from nhictl.cli.session import read_input, session
+from nhictl.cli.policy.inputs import Registry, read_files, read_registry
+from nhictl.cli.session import session
 from nhictl.errors import InputError
 from nhictl.ops.simulate_policy import CLASSES, FAILING, Row, simulate
 from nhictl.render import Line, Result, Table
 from nhictl.render.json_text import compact
 
-MAX_FILE = 10_000_000
 SPREAD = True
 COLUMNS = ("file", "position", "run", "n", "agent", "tool", "old", "new", "change", "reason", "rules")
 STYLES = {"gained": "red", "maybe_gained": "red", "revoked": "yellow", "maybe_revoked": "yellow", "error": "red"}
@@ -34,7 +34,7 @@ def command(
         typer.Option("--old", metavar="FILE…", help="compare with this one; default: the one in force"),
     ] = None,
     recorded: Annotated[bool, typer.Option("--recorded", help="compare with the decisions in the log")] = False,
-    registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="agents from this file")] = None,
+    registry: Registry = None,
     assume_registered: Annotated[
         bool, typer.Option("--assume-registered", help="take every agent as registered, and nothing else about it")
     ] = False,
@@ -58,8 +58,8 @@ def command(
     if fail_on is not None and fail_on not in FAILING:
         raise InputError(f"--fail-on `{fail_on}` is none of {', '.join(FAILING)}", code="usage")
     found = simulate(
-        session().house(), log or [], format, _files(new), _files(old) if old else None,
-        (registry, read_input(registry, MAX_FILE)) if registry is not None else None,
+        session().house(), log or [], format, read_files(new), read_files(old) if old else None,
+        read_registry(registry),
         recorded=recorded, assume=assume_registered,
     )  # fmt: skip
     if session().format() == "jsonl":
@@ -76,10 +76,6 @@ def command(
     for error in found.refused:
         report(error, session())
     return Reply(result, found.exit(fail_on))
-
-
-def _files(names: list[str]) -> list[tuple[str, bytes]]:
-    return [(name, read_input(name, MAX_FILE)) for name in names]
 
 
 def _json(name: str | None, row: Row) -> dict[str, Any]:

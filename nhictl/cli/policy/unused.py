@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from nhictl.cli.main import Reply, report
-from nhictl.cli.session import read_input, session
+from nhictl.cli.policy.inputs import read_files, read_registry
+from nhictl.cli.session import session
 from nhictl.errors import InputError
 from nhictl.ops.propose_policy import Wanted
 from nhictl.ops.unused_access import Unused, count, unused
 from nhictl.render import Result
-
-MAX_FILE = 10_000_000
 
 
 def command(
@@ -46,8 +45,8 @@ def command(
     """
     house = session().house()
     wanted = Wanted([*(log or ()), *(files or ())], format, None, runs)
-    rules = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
-    found = unused(house, wanted, rules, (scope, read_input(scope, MAX_FILE)) if scope is not None else None)
+    rules = read_files(policy)
+    found = unused(house, wanted, rules, read_registry(scope))
     for error in found.story.refused:
         report(error, session())
     if narrowest and found.narrowest is None:

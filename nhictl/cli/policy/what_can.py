@@ -9,18 +9,16 @@ import typer
 
 from nhictl.cli.main import Reply
 from nhictl.cli.policy import regions
-from nhictl.cli.session import read_input, session
-from nhictl.ops.policy_files import MAX_FILE
+from nhictl.cli.policy.inputs import Policy, Registry, read_files, read_registry
+from nhictl.cli.session import session
 from nhictl.ops.policy_openings import what
 from nhictl.render import Result
 
 
 def command(
     agent: Annotated[str, typer.Option("--agent", metavar="A", help="who calls")],
-    policy: Annotated[
-        list[str] | None, typer.Option("--policy", metavar="FILE", help="ask this policy; again for more files")
-    ] = None,
-    registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="agents from this file")] = None,
+    policy: Policy = None,
+    registry: Registry = None,
 ) -> Reply:
     """Show what an agent may call, and under which conditions. Exit 0 if anything, 1 if nothing. Never writes.
 
@@ -28,8 +26,8 @@ def command(
 
     Example: nhictl policy what-can --agent report-bot
     """
-    files = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
-    agents = (registry, read_input(registry, MAX_FILE)) if registry is not None else None
+    files = read_files(policy)
+    agents = read_registry(registry)
     body = what(session().house(), files, agents, agent)
     status = 0 if body["regions"] else 3 if body["undecided"] else 1
     return Reply(Result("nhictl.policy_what_can/v1", body, text=_lines(body)), status)

@@ -10,8 +10,8 @@ import typer
 from nhictl.cli.call_options import Arg, Resource, pairs
 from nhictl.cli.main import Reply
 from nhictl.cli.policy import regions
-from nhictl.cli.session import read_input, session
-from nhictl.ops.policy_files import MAX_FILE
+from nhictl.cli.policy.inputs import Policy, Registry, read_files, read_registry
+from nhictl.cli.session import session
 from nhictl.ops.policy_openings import who
 from nhictl.render import Result
 
@@ -20,10 +20,8 @@ def command(
     tool: Annotated[str, typer.Option("--tool", metavar="T", help="the tool to be called")],
     arg: Arg = None,
     resource: Resource = None,
-    policy: Annotated[
-        list[str] | None, typer.Option("--policy", metavar="FILE", help="ask this policy; again for more files")
-    ] = None,
-    registry: Annotated[str | None, typer.Option("--registry", metavar="FILE", help="agents from this file")] = None,
+    policy: Policy = None,
+    registry: Registry = None,
 ) -> Reply:
     """Show which agents may call a tool, and under which conditions. Exit 0 if any may, 1 if none. Never writes.
 
@@ -31,8 +29,8 @@ def command(
 
     Example: nhictl policy who-can --tool reports.read --arg limit=10
     """
-    files = [(name, read_input(name, MAX_FILE)) for name in policy or ()]
-    agents = (registry, read_input(registry, MAX_FILE)) if registry is not None else None
+    files = read_files(policy)
+    agents = read_registry(registry)
     body = who(session().house(), files, agents, tool, pairs("--arg", arg), resource)
     status = 0 if body["regions"] else 3 if body["undecided"] else 1
     return Reply(Result("nhictl.policy_who_can/v1", body, text=_lines(body)), status)

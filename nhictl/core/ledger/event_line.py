@@ -2,7 +2,8 @@
 
 Members: `type` (`tool.called`, `tool.returned`, `message.added`), `agent`, `task`, `jti`, `token`, `tool`, `call`, `args`,
 `resource`, `result`, `content`, `role`, `error`, `outcome` (`ok`, `error`, `denied`), `time` (RFC 3339, the teller's own
-clock), `trace`, `span`, `parent`, `op`, and `id`, which is echoed and not kept. Content (`args`, `resource`, `result`,
+clock), `trace`, `span`, `parent`, `op`, and `id`, which is echoed and not kept; of a result also `called`, the number of
+the record that allowed the call, and `bytes_out`, the bytes that left with it. Content (`args`, `resource`, `result`,
 `content`, `error`) is any JSON; the others are texts that stand in the line, so they are short and printable ASCII.
 """
 
@@ -22,11 +23,12 @@ _TEXTS: Final = {
     "role": 64,
 }  # fmt: skip
 _SEALED: Final = {"args": "args", "resource": "res", "result": "result", "content": "prompt", "error": "error"}
-_OTHERS: Final = frozenset({"type", "outcome", "time", "token"})
+_OTHERS: Final = frozenset({"type", "outcome", "time", "token", "called", "bytes_out"})
+_COUNTS: Final = {"called": 2**53, "bytes_out": 10**15}
 _OF_TYPE: Final = {
-    "tool.called": frozenset({"content", "role"}),
+    "tool.called": frozenset({"content", "role", "called", "bytes_out"}),
     "tool.returned": frozenset({"content", "role", "args", "resource"}),
-    "message.added": frozenset({"args", "resource", "result", "tool", "call"}),
+    "message.added": frozenset({"args", "resource", "result", "tool", "call", "called", "bytes_out"}),
 }
 """Members that a type does not have."""
 
@@ -43,6 +45,8 @@ class Told(NamedTuple):
     fields: dict[str, Any]
     sealed: dict[str, Any]
     ext: dict[str, Any]
+    called: int | None = None
+    bytes_out: int = 0
 
 
 def read(value: Any) -> Told:
@@ -59,6 +63,11 @@ def read(value: Any) -> Told:
         raise _bad(f"`{kind}` has no `{wrong[0]}`")
     for name, most in _TEXTS.items():
         _text(name, given.get(name), most)
+    for name, top in _COUNTS.items():
+        if type(number := given.get(name, 0)) is not int or not 0 <= number <= top:
+            raise _bad(f"`{name}` has to be a number from 0 to {top}")
+    if "bytes_out" in given and "called" not in given:
+        raise _bad("`bytes_out` goes with `called`")
     if kind == "tool.called" and "tool" not in given:
         raise _bad("`tool.called` needs a `tool`")
     outcome = given.get("outcome")
@@ -69,12 +78,12 @@ def read(value: Any) -> Told:
     sealed = {label: given[name] for name, label in _SEALED.items() if name in given}
     return Told(
         kind, _OUTCOMES[outcome], given.get("agent"), given.get("task"), given.get("jti"), _token(given.get("token")),
-        fields, sealed, _ext(given),
+        fields, sealed, _ext(given), given.get("called"), given.get("bytes_out", 0),
     )  # fmt: skip
 
 
 def _ext(given: dict[str, Any]) -> dict[str, Any]:
-    ext = {"role": given["role"]} if "role" in given else {}
+    ext: dict[str, Any] = {name: given[name] for name in ("role", "called", "bytes_out") if name in given}
     if (time := given.get("time")) is not None:
         try:
             if not isinstance(time, str):

@@ -22,6 +22,22 @@ operator declared, or is compared word for word: `binding` has ids and digests a
 _DEPTH: Final = 200
 
 
+def holds(value: Any) -> bool:
+    """Whether a mask stands anywhere in a JSON value, names included: what is judged by it is not what was there."""
+    open_ = [value]
+    while open_:
+        item = open_.pop()
+        if isinstance(item, str):
+            if "[masked:" in item:
+                return True
+        elif isinstance(item, dict):
+            open_ += item.keys()
+            open_ += item.values()
+        elif isinstance(item, list):
+            open_ += item
+    return False
+
+
 class Masker:
     """Masks under one content key; `count` is how many secrets it has masked."""
 

@@ -248,9 +248,13 @@ def _good(done: Scan, keys: Sequence[bytes], anchors: Sequence[Anchor], chain: s
             ("who wrote these records", UNANCHORED),
         )  # fmt: skip
     if anchors:
-        text = f"{done.size} records, unaltered and in order, signed, and as {len(anchors)} anchor(s) saw them"
+        text = f"{done.size} records, unaltered and in order, signed, and as {_anchors(len(anchors))} saw them"
         after = max(a.size for a in anchors)
         rest = (f"records after {after} by a witness",) if after < done.size else ()
         return Integrity("VERIFIED", done.size, done.root, chain, None, None, text, rest)
     text = f"{done.size} records, unaltered and in order, signed by the log's key"
     return Integrity("VERIFIED_UNANCHORED", done.size, done.root, chain, None, None, text, (UNANCHORED,))
+
+
+def _anchors(count: int) -> str:
+    return "1 anchor" if count == 1 else f"{count} anchors"

@@ -1,7 +1,8 @@
 """The catalogue: which tools there are, what arguments they take, and which resource a call touches.
 
 Validation is step 1 of every decision (reference `policy.md` §2): what is undeclared, of another type, missing or not
-in normal form is an `invalid_request` that names the field, and no rule rescues it. A JSON null counts as absent.
+in normal form is an `invalid_request` that names the field, and no rule rescues it. The JSON null of a declared argument
+counts as absent; an undeclared name is refused whatever its value.
 """
 
 from __future__ import annotations

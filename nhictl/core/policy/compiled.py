@@ -8,7 +8,7 @@ tool.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.policy.catalogue import Tool
 from nhictl.core.policy.plan import Plan, Rule, plan_for
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from nhictl.core.policy.limits import Limit
     from nhictl.core.policy.registry import Agent
 
-__all__ = ["FORMAT", "GATED", "LIVE", "Policy"]
+__all__ = ["DRIFTING", "FORMAT", "GATED", "LIVE", "Policy"]
 
 FORMAT = 1
 GATED = 2
 """The format of a policy with classes: an earlier version, which would not see their gates, refuses it."""
 LIVE = 3
 """The format of a policy with limits, costs, openers or approvers, for the same reason."""
+DRIFTING = 4
+"""The format of a policy with digests of tools or with assertions: an earlier version would take a tool that is described
+otherwise, and prove nothing."""
+FORMATS: Final = (FORMAT, GATED, LIVE, DRIFTING)
 _MAX_PLANS = 4096
 _NONE: list[Gate] = []
 
@@ -81,7 +85,7 @@ class Policy:
         import json
 
         form = json.loads(data)
-        if not isinstance(form, dict) or form.get("nhictl_compiled_policy") not in (FORMAT, GATED, LIVE):
+        if not isinstance(form, dict) or form.get("nhictl_compiled_policy") not in FORMATS:
             raise ValueError("not a compiled policy of this version")
         made = cls(form)
         made._bytes = data

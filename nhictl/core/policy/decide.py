@@ -107,11 +107,13 @@ def decide(
     supported_obligations: frozenset[str] | None = None,
     counters: Counters | None = None,
     approvals: Mapping[str, str] = NO_CLAIMS,
+    *,
+    weighed: bool = True,
 ) -> Decision:
     """Decide one request. `supported_obligations` names what the enforcement point can perform; None means anything.
 
     `counters` tells what limits stand at (None: nothing was used yet); nothing is reserved here. `approvals` maps a class
-    to the approval that was found good for this very call.
+    to the approval that was found good for this very call. Without `weighed` limits are left out.
     """
     if policy is None:
         return Decision("not_permitted", None, message=NO_POLICY)
@@ -131,7 +133,7 @@ def decide(
     if forbids:
         made = Decision("forbidden", policy.digest, [rule.id for rule in forbids], _union(forbids))
     else:
-        made = _permit(policy, plan, facts, request, supported_obligations, counters, approvals)
+        made = _permit(policy, plan, facts, request, supported_obligations, counters, approvals, weighed)
     made.arguments = facts.arguments
     made.resource = facts.resource
     made.classes, made.guardrails = facts.classes, facts.guardrails
@@ -149,7 +151,7 @@ def _drift(policy: Policy, request: Request) -> Decision | None:
 
 def _permit(
     policy: Policy, plan: Plan, facts: Facts, request: Request, supported: frozenset[str] | None,
-    counters: Counters | None, approvals: Mapping[str, str],
+    counters: Counters | None, approvals: Mapping[str, str], weighed: bool,
 ) -> Decision:  # fmt: skip
     permits = []
     for rule, tests in plan.permits:
@@ -170,7 +172,7 @@ def _permit(
         if shut is not None:
             return shut
     charges: Sequence[Charge] = ()
-    if policy.limited:
+    if policy.limited and weighed:
         over, charges = _weigh(policy, facts, request, counters)
         if over is not None:
             return over

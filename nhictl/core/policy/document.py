@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
-from nhictl.core.policy.compiled import FORMAT, GATED, LIVE, Policy
+from nhictl.core.policy.compiled import DRIFTING, FORMAT, GATED, LIVE, Policy
 from nhictl.core.policy.document_assertions import parse_assertions
 from nhictl.core.policy.document_gates import parse_classes, parse_guardrails
 from nhictl.core.policy.document_limits import parse_limits
@@ -20,6 +20,7 @@ from nhictl.core.policy.document_tools import parse_tool
 from nhictl.core.policy.resource import normal_prefix
 from nhictl.core.policy.time_window import zone
 from nhictl.core.policy.types import SENSITIVITY
+from nhictl.core.policy.yaml_events import uncollected
 from nhictl.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def parse_policy(files: Sequence[tuple[str, bytes]], places: Places | None = Non
 
     `places`, if given, notes where each part stands.
     """
+    return uncollected(_parse, files, places)
+
+
+def _parse(files: Sequence[tuple[str, bytes]], places: Places | None) -> Policy:
     if not files:
         raise InputError("no policy file")
     roots = [_root(file, data) for file, data in files]
@@ -84,12 +89,12 @@ def parse_policy(files: Sequence[tuple[str, bytes]], places: Places | None = Non
         form |= {"nhictl_compiled_policy": GATED, "classes": classes, "guardrails": guardrails}
     if assertions:
         form["assertions"] = [assertions[text] for text in sorted(assertions)]
-    return Policy(form | _live(roots, tools, classes, form))
+    return Policy(form | _live(roots, tools, classes, form, places))
 
 
 def _live(
-    roots: list[Node], tools: dict[str, Tool], classes: dict[str, Any], form: dict[str, Any]
-) -> dict[str, Any]:  # fmt: skip
+    roots: list[Node], tools: dict[str, Tool], classes: dict[str, Any], form: dict[str, Any], places: Places | None
+) -> dict[str, Any]:
     """The parts that only the live path can keep: limits, costs, openers, approvers. None of them: nothing is added."""
     limits: dict[str, Any] = {}
     openers: list[dict[str, Any]] = []
@@ -104,6 +109,8 @@ def _live(
         for node in root.value["limits"].value if "limits" in root.value else ():
             if node.value["id"].value in rules:
                 raise node.value["id"].error(f"`{node.value['id'].value}` is the id of a rule")
+            if places is not None:
+                places.put("limit", node.value["id"].value, node)
     made: dict[str, Any] = {}
     if limits:
         made["limits"] = [limits[name] for name in sorted(limits)]
@@ -113,6 +120,8 @@ def _live(
         made["approvers"] = approvers
     if made or any(tool.cost is not None for tool in tools.values()):
         made["nhictl_compiled_policy"] = LIVE
+    if "assertions" in form or any(tool.digest is not None for tool in tools.values()):
+        made["nhictl_compiled_policy"] = DRIFTING
     return made
 
 

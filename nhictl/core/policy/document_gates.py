@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_classes", "parse_guardrails"]
 
-_CLASS: Final = ("tools", "impact", "requires", "description")
+_CLASS: Final = ("tools", "impact", "requires", "description", "marks", "allow")
+_MARKS: Final = ("secret", "egress")
 _GUARDRAIL: Final = ("class", "approved_by", "expires", "within", "description")
 
 
 def parse_classes(root: Node, tools: dict[str, Tool], found: dict[str, Any]) -> None:
-    """Add the classes of one file to `found`: name → `{tools, impact, requires, description}`."""
+    """Add the classes of one file to `found`: name → `{tools, impact, requires, description, marks, allow}`."""
     if "classes" not in root.value:
         return
     node = root.value["classes"]
@@ -52,6 +53,22 @@ def _class(name: str, node: Node, tools: dict[str, Tool]) -> dict[str, Any]:
             made[key] = fields[key].value
     if "description" in fields:
         made["description"] = reading.text(fields["description"], what="`description`")
+    return made | _flow(fields)
+
+
+def _flow(fields: dict[str, Node]) -> dict[str, Any]:
+    """What detections make of a class, and no decision: `marks`, and where an `egress` class may send things (`allow`)."""
+    made: dict[str, Any] = {}
+    if "marks" in fields:
+        made["marks"] = sorted(set(reading.names(fields["marks"], what="`marks`")))
+        for item in fields["marks"].value:
+            if item.value not in _MARKS:
+                raise item.error(f"a mark is one of {', '.join(_MARKS)}")
+    if "allow" in fields:
+        if "egress" not in made.get("marks", ()):
+            raise fields["allow"].error("`allow` is for a class that is marked egress", hint="marks: [egress]")
+        items = reading.items(fields["allow"], what="`allow`")
+        made["allow"] = sorted({reading.text(item, what="an entry of `allow`", limit=2048) for item in items})
     return made
 
 

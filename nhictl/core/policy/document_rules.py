@@ -82,6 +82,8 @@ def conjunction(node: Node, tools: list[Tool], skip: str = "") -> list[Any]:
 
 
 def _sorted(values: list[Any]) -> list[Any]:
+    if len(values) < 2:
+        return values
     import json
 
     return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nhictl.core.policy.condition import FALSE, TRUE, UNKNOWN
+from nhictl.core.policy.facts import NO_CLAIMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from nhictl.core.policy.case import Case
     from nhictl.core.policy.catalogue import Tool
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nhictl.core.policy.gates import Guardrail
     from nhictl.core.policy.plan import Rule, Test
 
-__all__ = ["Judgement", "Partial", "Reads"]
+__all__ = ["Judgement", "Outcomes", "Partial", "Reads", "collect"]
 
 _F, _T, _U = 1 << FALSE, 1 << TRUE, 1 << UNKNOWN
 _ANY = _F | _T | _U
@@ -48,12 +49,12 @@ class Reads:
     def __init__(self, policy: Policy, tool: Tool) -> None:
         found: set[str] = set()
         for rule in policy.rules_for(tool):
-            _collect(rule.tests, found)
+            collect(rule.tests, found)
         for gate in policy.gates(tool):
             if gate.requires not in (None, "approval"):
                 for rail in gate.guardrails:
                     found.add("time")
-                    _collect(rail.tests, found)
+                    collect(rail.tests, found)
         self.tool = tool
         self.paths = frozenset(found)
 
@@ -85,26 +86,38 @@ class Reads:
         return self.tool.resource is not None and not case.resource_known
 
 
-def _collect(tests: Iterable[Test], found: set[str]) -> None:
+def collect(tests: Iterable[Test], found: set[str]) -> None:
+    """Add the facts that tests read."""
     for test in tests:
         if test.boxes is not None:
             for box in test.boxes:
-                _collect(box, found)
+                collect(box, found)
             continue
         found.add(test.path)
         if test.op == "same_as":
             found.add(str(test.operand))
 
 
+class Outcomes(NamedTuple):
+    """Whether a rule that applies where it is true or unknown, as forbids and limits do, never or always applies."""
+
+    never: bool
+    always: bool
+
+
 class Partial:
     """The rules of one tool over facts of which `missing` are not known."""
 
-    def __init__(self, policy: Policy, reads: Reads, facts: Facts, missing: frozenset[str], *, timeless: bool) -> None:
+    def __init__(
+        self, policy: Policy, reads: Reads, facts: Facts, missing: frozenset[str], *, timeless: bool,
+        approvals: Mapping[str, str] = NO_CLAIMS,
+    ) -> None:  # fmt: skip
         self.policy = policy
         self.reads = reads
         self.facts = facts
         self.missing = missing
         self.timeless = timeless
+        self.approvals = approvals
 
     def judge(self, tool: Tool) -> Judgement:
         sure: dict[str, list[str]] = {"permit": [], "forbid": []}
@@ -132,12 +145,17 @@ class Partial:
             return Judgement("allow", "permitted", sure["permit"], classes)
         paths: set[str] = set()
         for rule in undecided:
-            _collect(rule.tests, paths)
+            collect(rule.tests, paths)
         for rail in rails:
             paths.add("time")
-            _collect(rail.tests, paths)
+            collect(rail.tests, paths)
         lacking = tuple(sorted(paths & self.missing))
         return Judgement("unknown", "indeterminate", sorted(rule.id for rule in undecided), classes, lacking)
+
+    def every(self, tests: Iterable[Test]) -> Outcomes:
+        """How tests that all have to hold may turn out for a forbid or a limit."""
+        mask = self._all(tests)
+        return Outcomes(mask == _F, not mask & _F)
 
     def _gates(self, tool: Tool) -> tuple[int, list[Guardrail]]:
         """Whether every gate is open: _T, _F or both; and the guardrails that leave it open."""
@@ -156,6 +174,8 @@ class Partial:
                 if mask & _T:
                     unsure.append(rail)
                     one |= _T
+            if gate.requires != "guardrail" and gate.name in self.approvals:
+                one = _T
             result = _and(result, one)
         return result, unsure
 

@@ -46,27 +46,39 @@ class Judge:
         """Allow, deny, or unknown with what is missing."""
         policy = self.policy
         tool = policy.tool(case.tool) if policy is not None else None
-        known_agent = case.agent if not case.assumed else Agent(case.name or "", "", "")
+        known_agent = _known_as(case)
         if policy is None or tool is None or (case.agent is None and not case.assumed and case.name is not None):
-            return _of(decide(policy, known_agent, _request(case)))
+            return _decided(policy, known_agent, case)
         reads = self.reads(tool)
         missing = reads.missing(case)
         unlocated = reads.unseen_resource(case)
         doubtful = _standing(case)
         if not missing and not unlocated and not doubtful and case.args is not None and not case.erased:
-            return _of(decide(policy, known_agent, _request(case)))
+            return _decided(policy, known_agent, case)
         agent = known_agent or _PLACEHOLDER
         if agent.state != "active":
-            return _of(decide(policy, agent, _request(case)))
+            return _decided(policy, agent, case)
         try:
-            facts = _facts(policy, tool, agent, case, located=not unlocated)
+            facts = self.facts(tool, case)
         except InvalidRequestError as e:
             return Judgement("deny", "invalid_request", [], message=str(e))
         facts.classes = tuple(gate.name for gate in policy.gates(tool))
-        made = Partial(policy, reads, facts, missing, timeless=case.now_us is None).judge(tool)
+        made = Partial(policy, reads, facts, missing, timeless=case.now_us is None, approvals=case.approvals).judge(
+            tool
+        )
         if doubtful and made.decision == "allow":
             made = made._replace(decision="unknown", reason="indeterminate", missing=doubtful)
         return made
+
+    def facts(self, tool: Tool, case: Case) -> Facts:
+        """What there is of a call, in normal form; raise `InvalidRequestError`."""
+        assert self.policy is not None  # noqa: S101 - its tool was found in it
+        located = not self.reads(tool).unseen_resource(case)
+        return _facts(self.policy, tool, _known_as(case) or _PLACEHOLDER, case, located=located)
+
+
+def _known_as(case: Case) -> Agent | None:
+    return case.agent if not case.assumed else Agent(case.name or "", "", "")
 
 
 def _standing(case: Case) -> tuple[str, ...]:
@@ -78,6 +90,11 @@ def _request(case: Case) -> Request:
     claims: dict[str, Any] = {**case.context, **{k: v for k, v in case.claims.items() if k != "task.intent"}}
     args = case.args or {}
     return Request(case.name or "", case.tool, args, case.resource, case.intent, case.now_us or 0, claims)
+
+
+def _decided(policy: Policy | None, agent: Agent | None, case: Case) -> Judgement:
+    """What the live engine decides, but for limits."""
+    return _of(decide(policy, agent, _request(case), approvals=case.approvals, weighed=False))
 
 
 def _of(made: Decision) -> Judgement:

@@ -1,4 +1,4 @@
-"""Where the parts of a policy document stand: file, line and column of each rule, tool, class, guardrail and assertion."""
+"""Where the parts of a policy document stand: file, line and column of each rule, limit, tool, class, guardrail, assertion."""
 
 from __future__ import annotations
 

@@ -54,6 +54,8 @@ def items(node: Node, *, what: str) -> list[Node]:
 def text(node: Node, *, what: str, limit: int = 4096) -> str:
     """Return a string that is not empty, in NFC."""
     value = node.value
+    if type(value) is str and value.isascii() and value.isprintable() and len(value) <= limit and value.strip():
+        return value
     if not isinstance(value, str):
         hint = "quote it if it is text" if isinstance(value, int | bool) else None
         raise node.error(f"{what} must be a string", hint=hint)
@@ -65,6 +67,8 @@ def text(node: Node, *, what: str, limit: int = 4096) -> str:
 def name(node: Node, *, what: str, limit: int = 256) -> str:
     """Return a string without spaces or invisible characters."""
     value = text(node, what=what, limit=limit)
+    if value.isalnum():
+        return value
     if not value.isprintable() or " " in value:
         raise node.error(f"{what} must not hold spaces or control characters")
     return value

@@ -46,8 +46,11 @@ def select_tools(wanted: list[str], tools: dict[str, Tool]) -> tuple[list[Tool],
     """Return the declared tools that names and globs select, sorted, and the first one that selects none."""
     found: set[str] = set()
     for text in wanted:
+        if text in tools:
+            found.add(text)
+            continue
         glob = Glob(text)
-        hits = [text] * (text in tools) if glob.literal else [name for name in tools if glob.matches(name)]
+        hits = [] if glob.literal else [name for name in tools if glob.matches(name)]
         if not hits:
             return [], text
         found.update(hits)

@@ -8,49 +8,29 @@ a call that the new policy denies are `prevented_by` it, since they would not ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from nhictl.core import strict_json
 from nhictl.core.policy.change import CLASSES, Row, change_of, elsewhere, position, recorded, row_of
-from nhictl.core.policy.partial import Case, Judge, Judgement
+from nhictl.core.policy.partial import Case, Judgement
+from nhictl.core.policy.side import Side
 from nhictl.core.replay.select import instant_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
-    from nhictl.core.policy.compiled import Policy
     from nhictl.core.policy.registry import Agent
     from nhictl.core.replay.event import Event
 
-__all__ = ["CLASSES", "Meter", "Row", "Side", "Simulation", "change_of", "recorded"]
+__all__ = ["CLASSES", "Row", "Simulation"]
 
 _ASKED: Final = frozenset({"tool.called", "token.used", "token.denied"})
 _ERROR: Final = Judgement("unknown", "invalid_request", [])
 
+_MOST_TOLD: Final = 4096
+"""How many live checks are remembered until a record of the call itself comes."""
 _Place = tuple[str | None, str]
-
-
-class Meter(Protocol):
-    """Counters of one side, run again over the log in its order: each call once, and only those that pass what is before."""
-
-    def admit(self, case: Case, judged: Judgement) -> Judgement:
-        """Hold a call that rules and gates allow, or may allow, to the limits, and count it."""
-        ...
-
-
-class Side:
-    """A policy with its own counters."""
-
-    def __init__(self, policy: Policy | None, meter: Meter | None = None) -> None:
-        self.digest = policy.digest if policy is not None else None
-        self.judge = Judge(policy)
-        self.meter = meter
-
-    def decide(self, case: Case) -> Judgement:
-        """What this side decides, counters included."""
-        made = self.judge.judge(case)
-        if self.meter is None or made.decision == "deny":
-            return made
-        return self.meter.admit(case, made)
+_Act = tuple[str, str, str]
 
 
 class Simulation:
@@ -72,6 +52,9 @@ class Simulation:
         self._tasks: dict[str, dict[str, Any]] = {}
         self._tokens: dict[str, dict[str, Any]] = {}
         self._blocked: dict[str | None, dict[str, dict[str, Any]]] = {}
+        self._requests: dict[str, list[str]] = {}
+        self._told: dict[_Act, tuple[Judgement | None, Judgement]] = {}
+        self._calls = 0
 
     def batch(self, events: Iterable[Event]) -> Iterator[Row]:
         """A row for every call among events that stand together: one file, or a record at a time of a log of ours.
@@ -132,17 +115,48 @@ class Simulation:
         refused = elsewhere(event)
         if refused is not None:
             return row_of(event, refused, refused, "unchanged")
-        cases = [case, *self._delegators(event, case)]
-        new = _together([self.new.decide(one) for one in cases])
+        old, new = self._both(event, case)
         if self.old is None:
-            told = recorded(event)
-            if told is None:
-                return row_of(event, Judgement("unknown", "", []), new, "unknown")
-            return row_of(event, told, new, change_of(told.decision, new.decision))
-        if self.same:
-            return row_of(event, new, new, "unchanged")
-        old = _together([self.old.decide(one) for one in cases])
-        return row_of(event, old, new, change_of(old.decision, new.decision))
+            old = recorded(event)
+        if old is None:
+            return row_of(event, Judgement("unknown", "", []), new, "unknown")
+        return row_of(event, old, new, "unchanged" if self.same else change_of(old.decision, new.decision))
+
+    def _both(self, event: Event, case: Case) -> tuple[Judgement | None, Judgement]:
+        """What both sides decide; an act that two records tell of, one of the check and one of the call, is decided once."""
+        act = (event.jti, event.tool or "", strict_json.dumps(event.args)) if event.jti is not None else None
+        if act is not None and event.type == "tool.called" and event.evidence == "claimed" and act in self._told:
+            return self._told.pop(act)
+        self._calls += 1
+        ref = event.seq if event.seq is not None else -self._calls
+        cases = [case, *self._delegators(event, case)]
+        new = self.new.decide(cases, ref)
+        old = None if self.old is None else new if self.same else self.old.decide(cases, ref)
+        if event.seq is None or event.type == "tool.called":
+            self._result(ref, event)
+        if act is not None and event.type == "token.used":
+            while len(self._told) >= _MOST_TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[act] = (old, new)
+        return old, new
+
+    def returned(self, event: Event) -> None:
+        """The result of a call of our own log has come."""
+        if event.seq is not None:
+            self._result(event.seq, event)
+
+    def _result(self, ref: Hashable, event: Event) -> None:
+        """Settle what is known by now; of a call in flight nothing is, and of our own records its bytes are, once it ended."""
+        told = (event.ext or {}).get("returned") or {}
+        ours = event.evidence == "recorded" and event.seq is not None
+        if ours and event.ended is None:
+            return
+        sides = (self.new,) if self.old is None or self.same else (self.old, self.new)
+        for side in sides:
+            side.settle(
+                ref, executed=False if event.outcome == "not_executed" else None,
+                bytes_out=told.get("bytes_out", 0) if ours else None,
+            )  # fmt: skip
 
     def _case(self, event: Event) -> Case | str:
         """The call that an event tells of, or why it is none."""
@@ -159,6 +173,7 @@ class Simulation:
                 self.unregistered.add(name)
             else:
                 name = agent.name
+        args, erased, resource = _unmasked(event)
         task = self._tasks.get(event.task or "", {})
         claims = {**task, **self._tokens.get(event.jti or "", {})}
         if event.task is not None and event.seq is not None:
@@ -169,9 +184,17 @@ class Simulation:
         own = event.seq is not None
         claims.pop("task.agent", None)
         return Case(
-            event.tool, name, agent, assumed=self.assume, args=event.args, resource=event.resource,
-            resource_known=own and event.args is not None, intent=intent, now_us=instant_us(event.time), claims=claims,
+            event.tool, name, agent, assumed=self.assume, args=args, erased=erased, resource=resource,
+            resource_known=own and event.args is not None and event.resource == resource, intent=intent,
+            now_us=instant_us(event.time), claims=claims, approvals=self._approvals(event),
+            counted=_counted(event, name, claims),
         )  # fmt: skip
+
+    def _approvals(self, event: Event) -> dict[str, str]:
+        """The approvals that a record says were used, by the classes that were asked for."""
+        used = (event.ext or {}).get("approvals") if event.seq is not None else None
+        named = [name for name in used if isinstance(name, str)] if isinstance(used, list) else []
+        return {group: name for name in named for group in self._requests.get(name, ())}
 
     def _delegators(self, event: Event, case: Case) -> list[Case]:
         """The same call by everyone it was delegated through: a delegate may do what all before it may do as well."""
@@ -196,6 +219,8 @@ class Simulation:
                 "task.agent": event.agent,
             }
             self._tasks[event.task] = {k: v for k, v in facts.items() if isinstance(v, str)}
+        elif event.type == "approval.requested" and isinstance(ext.get("request"), str):
+            self._requests[ext["request"]] = [one for one in ext.get("classes") or () if isinstance(one, str)]
         elif event.type in {"task.closed", "task.killed"} and event.task is not None:
             self.forget(event.task)
         elif (
@@ -209,12 +234,25 @@ class Simulation:
                 self._tokens[event.jti] = {"token.ttl_s": ext["exp"] - issued // 1_000_000, **bound}
 
 
-def _together(made: list[Judgement]) -> Judgement:
-    """One decision out of those on everyone involved: a denial, else what is not known, else allowed by all their rules."""
-    for decision in ("deny", "unknown"):
-        for one in made:
-            if one.decision == decision:
-                return one
-    if len(made) == 1:
-        return made[0]
-    return made[0]._replace(rules=list(dict.fromkeys(rule for one in made for rule in one.rules)))
+def _unmasked(event: Event) -> tuple[dict[str, Any] | None, frozenset[str], str | None]:
+    """What a record shows of arguments and resource as they were: what was masked in our log is as good as erased."""
+    args, resource = event.args, event.resource
+    if event.seq is None or not (event.ext or {}).get("masked"):
+        return args, frozenset(), resource
+    from nhictl.core.ledger import mask
+
+    if args is not None and mask.holds(list(args)):
+        args = None
+    hidden = frozenset(name for name, value in (args or {}).items() if mask.holds(value))
+    shown = None if args is None else {name: value for name, value in args.items() if name not in hidden}
+    return shown, hidden, None if mask.holds(resource) else resource
+
+
+def _counted(event: Event, name: str | None, claims: dict[str, Any]) -> dict[str, str | None]:
+    """For whom limits count a call; None where that is not known. A run that names no task counts as one."""
+    if event.seq is None:
+        return {"agent": name, "task": event.task or event.run}
+    return {
+        "agent": name, "task": event.task or "", "instance": None if name is None else f"{name}/{event.inst or ''}",
+        "principal": claims.get("task.principal"),
+    }  # fmt: skip

@@ -10,16 +10,16 @@ from 1. A JSON text is a YAML text.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nhictl.core.policy.resource import Refused
 from nhictl.core.policy.types import exact
 from nhictl.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Node", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Node", "read_yaml", "uncollected"]
 
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 32
@@ -34,7 +34,11 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_T = TypeVar("_T")
 _NUMERIC_START = frozenset("0123456789+-.")
+
+
+_NO_KEYS: dict[str, tuple[int | None, int | None]] = {}
 
 
 class Node:
@@ -47,7 +51,7 @@ class Node:
         self.file = file
         self.line = line
         self.column = column
-        self.keys: dict[str, tuple[int | None, int | None]] = {}
+        self.keys = _NO_KEYS
 
     def error(self, message: str, *, hint: str | None = None) -> InputError:
         """Return (not raise) an error that points at this node."""
@@ -74,7 +78,7 @@ def read_yaml(file: str, data: bytes) -> Node:
 
     loader = yaml.CLoader if yaml.__with_libyaml__ else yaml.Loader
     try:
-        return _build(file, yaml.parse(text, Loader=loader))
+        return uncollected(_build, file, loader(text))
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         problem = (e.problem or e.context or "malformed").lower()
@@ -83,6 +87,21 @@ def read_yaml(file: str, data: bytes) -> Node:
         raise InputError(f"not YAML: {problem}", file=file, line=mark.line + 1, column=mark.column + 1) from e
     except yaml.YAMLError as e:
         raise InputError("not YAML", file=file) from e
+
+
+def uncollected(make: Callable[..., _T], *args: Any) -> _T:
+    """Call `make` with the garbage collector at rest: hundreds of thousands of live nodes are no garbage, and looking
+    through them again and again is what makes loading grow faster than the document.
+    """
+    import gc
+
+    if not gc.isenabled():
+        return make(*args)
+    gc.disable()
+    try:
+        return make(*args)
+    finally:
+        gc.enable()
 
 
 def _text(file: str, data: bytes) -> str:
@@ -104,30 +123,68 @@ def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _build(file: str, events: Iterator[Any]) -> Node:
-    """Fold the events into nodes with a stack of open collections, so that depth costs no recursion."""
+def _build(file: str, parser: Any) -> Node:
+    """Fold the parser's events into nodes with a stack of open collections, so that depth costs no recursion.
+
+    This loop is most of what loading a policy costs; places and values are made in it, and all else is left to the rare path.
+    """
+    import yaml
+
+    scalar, mapping, sequence = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
+    ends, following = (yaml.MappingEndEvent, yaml.SequenceEndEvent), parser.get_event
     root: Node | None = None
     documents = 0
-    stack: list[tuple[Node, list[Any]]] = []  # an open collection and, for a mapping, its waiting key
-    for event in events:
-        name = type(event).__name__
-        if name == "DocumentStartEvent":
+    stack: list[tuple[Node, list[str]]] = []  # the collections around the open one, each with its waiting key
+    parent: Node | None = None
+    waiting: list[str] = []
+    while True:
+        event = following()
+        kind = type(event)
+        if kind is scalar:
+            if event.anchor is not None or event.tag is not None:
+                _refuse_extras(file, event)
+            mark, text = event.start_mark, event.value
+            node = Node(text, file, mark.line + 1, mark.column + 1)
+            if event.implicit[0]:
+                if text in _WORDS or text[0] in _NUMERIC_START:
+                    node.value = _plain(node, text)
+            elif not text.isprintable() and _IN_VALUE.search(text):
+                raise node.error("control character in a string")
+        elif kind is mapping or kind is sequence:
+            if event.anchor is not None or event.tag is not None:
+                _refuse_extras(file, event)
+            mark = event.start_mark
+            node = Node([], file, mark.line + 1, mark.column + 1)
+            if kind is mapping:
+                node.value, node.keys = {}, {}
+        elif kind in ends:
+            parent, waiting = stack.pop()
+            continue
+        elif kind is yaml.AliasEvent:
+            raise _at(file, event, "an alias is not allowed")
+        elif kind is yaml.DocumentStartEvent:
             documents += 1
             if documents > 1 or event.version or event.tags:
                 raise _at(file, event, "more than one document" if documents > 1 else "a directive is not allowed")
-        elif name in {"ScalarEvent", "MappingStartEvent", "SequenceStartEvent", "AliasEvent"}:
-            _refuse_extras(file, event, name)
-            node = _node(file, event, name)
-            if stack:
-                _attach(stack[-1], node, name)
-            else:
-                root = node
-            if name != "ScalarEvent":
-                if len(stack) >= MAX_DEPTH:
-                    raise node.error(f"nested deeper than {MAX_DEPTH}")
-                stack.append((node, []))
-        elif name in {"MappingEndEvent", "SequenceEndEvent"}:
-            stack.pop()
+            continue
+        elif kind is yaml.StreamEndEvent or event is None:
+            break
+        else:
+            continue
+        if parent is None:
+            root = node
+        elif type(parent.value) is list:
+            parent.value.append(node)
+        elif waiting:
+            parent.value[waiting.pop()] = node
+        else:
+            _key(parent, node)
+            waiting.append(node.value)
+        if kind is not scalar:
+            if len(stack) >= MAX_DEPTH:
+                raise node.error(f"nested deeper than {MAX_DEPTH}")
+            stack.append((parent, waiting))  # type: ignore[arg-type]  # none around the root, which nothing is put into
+            parent, waiting = node, []
     if root is None:
         raise InputError("empty document", file=file, line=1, column=1)
     return root
@@ -137,29 +194,20 @@ def _at(file: str, event: Any, message: str) -> InputError:
     return InputError(message, file=file, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
 
 
-def _refuse_extras(file: str, event: Any, name: str) -> None:
-    if name == "AliasEvent":
-        raise _at(file, event, "an alias is not allowed")
-    if event.anchor is not None:
-        raise _at(file, event, "an anchor is not allowed")
-    if event.tag is not None:
-        raise _at(file, event, "a tag is not allowed")
+def _refuse_extras(file: str, event: Any) -> None:
+    raise _at(file, event, "an anchor is not allowed" if event.anchor is not None else "a tag is not allowed")
 
 
-def _node(file: str, event: Any, name: str) -> Node:
-    mark = event.start_mark
-    node = Node(None, file, mark.line + 1, mark.column + 1)
-    if name == "MappingStartEvent":
-        node.value = {}
-    elif name == "SequenceStartEvent":
-        node.value = []
-    elif event.implicit[0]:
-        node.value = _plain(node, event.value)
-    else:
-        if _IN_VALUE.search(event.value):
-            raise node.error("control character in a string")
-        node.value = event.value
-    return node
+def _key(parent: Node, node: Node) -> None:
+    """Note a mapping's next key, unless it is none that one can have."""
+    key = node.value
+    if type(key) is not str:
+        raise node.error("a key must be a string", hint="quote it")
+    if key == "<<":
+        raise node.error("a merge key is not allowed")
+    if key in parent.keys:
+        raise node.error(f"duplicate key `{key}`")
+    parent.keys[key] = (node.line, node.column)
 
 
 def _plain(node: Node, text: str) -> Any:
@@ -181,21 +229,3 @@ def _plain(node: Node, text: str) -> Any:
     except Refused as e:
         raise node.error(f"number {e}") from e
     return text
-
-
-def _attach(top: tuple[Node, list[Any]], node: Node, name: str) -> None:
-    parent, waiting = top
-    if isinstance(parent.value, list):
-        parent.value.append(node)
-    elif waiting:
-        parent.value[waiting.pop()] = node
-    else:
-        key = node.value
-        if name != "ScalarEvent" or not isinstance(key, str):
-            raise node.error("a key must be a string", hint="quote it")
-        if key == "<<":
-            raise node.error("a merge key is not allowed")
-        if key in parent.value or key in parent.keys:
-            raise node.error(f"duplicate key `{key}`")
-        parent.keys[key] = (node.line, node.column)
-        waiting.append(key)

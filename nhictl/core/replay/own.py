@@ -53,10 +53,13 @@ def fold(records: Iterable[tuple[int, Record]], content: Content, reimport: Reim
 
 
 def stream(
-    records: Iterable[tuple[int, Record]], content: Content, reimport: Reimport | None = None
-) -> Iterator[Event]:
-    """The same events as they come, in little memory: a call is handed on before its result is known."""
-    folding = _Fold(content, reimport)
+    records: Iterable[tuple[int, Record]], content: Content, reimport: Reimport | None = None,
+    returned: Callable[[Event], None] | None = None,
+) -> Iterator[Event]:  # fmt: skip
+    """The same events as they come, in little memory: a call is handed on before its result is known, and told to `returned`
+    once it is.
+    """
+    folding = _Fold(content, reimport, returned)
     for seq, record in records:
         folding.add(seq, record)
         yield from folding.events
@@ -64,7 +67,10 @@ def stream(
 
 
 class _Fold:
-    def __init__(self, content: Content, reimport: Reimport | None) -> None:
+    def __init__(
+        self, content: Content, reimport: Reimport | None, returned: Callable[[Event], None] | None = None
+    ) -> None:
+        self.returned = returned
         self.content = content
         self.reimport = reimport
         self.events: list[Event] = []
@@ -78,6 +84,8 @@ class _Fold:
             called = self._called(record)
             if called is not None:
                 self._returned(called, seq, record)
+                if self.returned is not None:
+                    self.returned(called)
                 return
             self.gaps.results_without_call.append(seq)
         event = self._event(seq, record)
@@ -172,6 +180,8 @@ class _Fold:
         result = self._event(seq, record)
         called.result = result.result
         called.outcome = result.outcome or "unknown"
+        if (record.get("ext") or {}).get("made") is False:
+            called.outcome = "not_executed"
         called.ended, called.ended_seq = result.time, seq
         error = (record.get("ext") or {}).get("error")
         called.error = error if isinstance(error, str) else None

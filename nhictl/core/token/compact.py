@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from nhictl.core import strict_json
-from nhictl.core.token import b64
+from nhictl.core.token import b64, profile
 from nhictl.core.token.verdict import RejectedError
 
 MAX_TOKEN: Final = 16384
+_BLANK: Final = bytes([*range(33), 127])
 _FORBIDDEN: Final = ("b64", "zip", "enc")
 _INJECTION: Final = ("jku", "jwk", "x5u", "x5c")
 
@@ -45,7 +46,7 @@ def split(token: bytes, limit: int = MAX_TOKEN) -> tuple[bytes, list[bytes]]:
         raise RejectedError(1, "token_too_large", f"{len(text)} bytes, at most {limit}")
     if text[:1] in (b"{", b"["):
         raise RejectedError(2, "token_json_serialization", "JSON serialization of JWS is not accepted")
-    if not text.isascii() or any(c <= 32 or c == 127 for c in text):
+    if not text.isascii() or len(text.translate(None, _BLANK)) != len(text):
         raise RejectedError(2, "token_bad_charset")
     parts = text.split(b".")
     if len(parts) == 5:
@@ -74,6 +75,17 @@ def parse(
     check_alg(header, algorithms)
     claims = json_object(raw_claims, 7, "claims")
     return Parsed(header, claims, text.rpartition(b".")[0], signature, text)
+
+
+def kind_of(token: bytes) -> str:
+    """Which of our profiles a token says it is of; `at+jwt` for one that cannot be told, which is refused by itself."""
+    head = token[: MAX_TOKEN + 1].partition(b".")[0]
+    try:
+        typ = json_object(b64.decode(head), 3, "header").get("typ")
+    except (RejectedError, ValueError):
+        return profile.AT_JWT
+    other = typ is None or (isinstance(typ, str) and typ.lower() in profile.TYPS[profile.JWT_SVID])
+    return profile.JWT_SVID if other else profile.AT_JWT
 
 
 def check_typ(header: dict[str, Any], typs: tuple[str | None, ...]) -> None:

@@ -11,14 +11,17 @@ from typing import Final
 from nhictl.core.ledger import record
 from nhictl.errors import NhictlError
 from nhictl.ops import agents as shown
+from nhictl.ops import state_check
 from nhictl.ops.doctor.report import Check, Patient
 from nhictl.ops.separation import NONE, USER, of_caller
 from nhictl.ops.turn import log_key
 from nhictl.store import agents as table
 from nhictl.store import custody as kept
-from nhictl.store import inspect, keys
+from nhictl.store import inspect, keys, log
 
 RECENT: Final = 1000
+MOST: Final = 20_000
+"""Records that doctor holds the state tables against: a second or so."""
 _APART: Final = "run agents as another user: samples/sudoers.nhictl"
 
 
@@ -33,6 +36,22 @@ def custody(patient: Patient) -> Iterator[Check]:
     log_key(patient.house)
     text = f"a 0600 file in the home (`{keys.KEK_FILE}`); it opens the log key. Whoever copies the home has the keys"
     yield Check("custody", "ok", text)
+
+
+def state(patient: Patient) -> Iterator[Check]:
+    """Whether the tables that checks are answered from say what the log says; a long log is not gone through here."""
+    head = log.head(patient.open())
+    if head is not None and head.size > MOST:
+        text = f"{head.size} records: whether the state tables agree with them was not looked at"
+        yield Check("state", "unknown", text, "nhictl audit verify --state")
+        return
+    held = state_check.hold(patient.house)
+    if held.unknown is not None:
+        yield Check("state", "unknown", f"the state tables were not held against the log: {held.unknown}")
+    elif held.differences:
+        yield Check("state", "bad", f"not what the log says: {held.differences[0]}", "nhictl audit verify --state")
+    else:
+        yield Check("state", "ok", f"the state tables agree with the log ({held.rows} values)")
 
 
 def agents(patient: Patient) -> Iterator[Check]:

@@ -65,6 +65,7 @@ def examine(house: House) -> list[Check]:
         ("log", database.newest),
         ("high-water", database.mark),
         ("erasure", database.erasures),
+        ("state", authority.state),
         ("custody", authority.custody),
         ("clock", host.clock),
         ("time-service", host.time_service),

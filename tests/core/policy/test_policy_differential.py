@@ -75,7 +75,8 @@ def test_what_is_generated_covers_the_language() -> None:
 def small(*rules: dict[str, Any], **parts: Any) -> Any:
     tools = {"t": {"args": {"x": {"type": "number", "optional": True}, "l": {"type": ["string"], "optional": True}}}}
     numbered = [{"id": f"R{n}", "effect": "permit", **rule} for n, rule in enumerate(rules)]
-    return parse_policy([("p", json.dumps({"nhictl_policy": 1, "tools": tools, "rules": numbered, **parts}).encode())])
+    body = {"nhictl_policy": 1, "tools": tools, "rules": numbered, **parts}
+    return parse_policy([("p", json.dumps(body).encode())])
 
 
 def test_exported_policies_pass_cedars_own_validator() -> None:
@@ -139,6 +140,28 @@ def test_parts_that_nobody_thought_of_are_refused() -> None:
     policy = small({})
     policy.form["limits"] = {"L": {}}
     assert cedar.export(policy).refused[0]["where"] == "limits"
+
+
+def test_a_limit_is_refused_by_name_and_people_and_assertions_are_about_no_call() -> None:
+    limit = {"id": "L", "per": "task", "calls": 3}
+    (one,) = cedar.export(small({}, limits=[limit])).refused
+    assert one["where"] == "limits"
+    assert "counts" in one["why"]
+    more: dict[str, Any] = {"openers": [{"uid": [7]}], "assertions": [{"never": {"agents": ["x"]}}]}
+    assert cedar.export(small({}, **more)).text == cedar.export(small({})).text
+
+
+def test_a_tool_that_drifted_is_forbidden_there_too() -> None:
+    cedarpy = pytest.importorskip("cedarpy")
+    digest = "sha256:" + "0" * 64
+    policy = small({}, tools={"t": {"args": {}, "digest": digest}})
+    assert allowed(policy, {})
+    assert allowed(policy, {"ctx": {}})
+    assert allowed(policy, {"ctx": {"tool.digest": {"s": digest}}})
+    for other in ({"s": digest.replace("0", "1")}, {"b": True}, {}):
+        assert not allowed(policy, {"ctx": {"tool.digest": other}})
+    found = cedarpy.validate_policies(cedar.export(policy).text, json.dumps(cedar_request.schema(policy)))
+    assert [str(e) for e in found.errors if "impossible" not in str(e)] == []
 
 
 HOSTILE = [

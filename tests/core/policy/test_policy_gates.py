@@ -141,6 +141,26 @@ def test_split_over_files_it_is_the_same_policy_and_a_class_twice_is_refused() -
             parse_policy([*files, ("again", document(**{key: what}))])
 
 
+def test_marks_are_for_detections_and_change_no_decision() -> None:
+    marked = {"money": {"tools": ["pay.*"], "marks": ["secret", "egress"], "allow": ["b@x.org", "s3://a"]}}
+    made = make_policy(PERMIT, classes=marked)
+    assert made.form["classes"]["money"]["marks"] == ["egress", "secret"]
+    assert ask(made, args=INSIDE).reason == "permitted"
+    assert Policy.from_json(made.to_json()).digest == made.digest
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"marks": ["loud"]}, "a mark is one of"), ({"allow": ["b@x.org"]}, "marked egress"),
+        ({"marks": ["secret"], "allow": ["b"]}, "marked egress"), ({"marks": ["egress"], "allow": [1]}, "allow"),
+    ],
+)  # fmt: skip
+def test_a_mark_that_nobody_knows_is_refused(more: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        make_policy(PERMIT, classes={"money": {"tools": ["pay.*"], **more}})
+
+
 def test_a_policy_without_classes_keeps_its_digest_and_one_with_them_its_own_format() -> None:
     plain = json.loads(make_policy(PERMIT).to_json())
     assert plain["nhictl_compiled_policy"] == 1

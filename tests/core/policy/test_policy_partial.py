@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nhictl.core.policy.change import change_of
 from nhictl.core.policy.decide import decide
 from nhictl.core.policy.document import parse_policy
 from nhictl.core.policy.partial import Case, Judge, Judgement
 from nhictl.core.policy.registry import Agent
 from nhictl.core.policy.request import Request
-from nhictl.core.policy.simulate import change_of
 from tests.core.policy import generated
 from tests.core.policy.policy_help import MONDAY_NOON_US, make_agent, make_policy
 from tests.core.policy.test_policy_properties import answer, calls, parse, rule_lists

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pytest
 
+from nhictl.core.policy.change import change_of
 from nhictl.core.policy.partial import Case, Judgement
 from nhictl.core.policy.registry import Agent
-from nhictl.core.policy.simulate import CLASSES, Row, Side, Simulation, change_of
+from nhictl.core.policy.side import Side
+from nhictl.core.policy.simulate import CLASSES, Row, Simulation
 from nhictl.core.replay.event import Event
 from tests.core.policy.policy_help import make_agent, make_policy
 
@@ -164,9 +167,12 @@ class Twice:
     def __init__(self) -> None:
         self.used = 0
 
-    def admit(self, case: Case, judged: Judgement) -> Judgement:
+    def admit(self, cases: Sequence[Case], judged: Judgement, ref: Hashable) -> Judgement:
         self.used += 1
         return judged if self.used <= 2 else Judgement("deny", "limit_exceeded", ["L"])
+
+    def settle(self, ref: Hashable, *, executed: bool | None, bytes_out: int | None) -> None:
+        pass
 
 
 def test_counters_run_again_in_the_order_of_the_log_on_each_side_by_itself() -> None:
@@ -175,3 +181,17 @@ def test_counters_run_again_in_the_order_of_the_log_on_each_side_by_itself() -> 
     rows = list(simulation.batch([call(args={**PAY, "amount": amount}) for amount in amounts]))
     assert [row.change for row in rows] == ["unchanged", "gained", "revoked", "revoked"]
     assert rows[2].rules == ["L"]
+
+
+def test_a_masked_argument_is_not_what_was_called_with() -> None:
+    masked = {"amount": 10, "currency": "[masked:named:abcdefghijkl]"}
+    euros = make_policy([{"match": {"tools": ["pay.send"]}, "when": {"args.currency": {"eq": "EUR"}}}])
+    own: dict[str, Any] = {"seq": 3, "task": "T", "args": masked}
+    (row,) = run(NOTHING, euros, call(**own, ext={"masked": 1}))
+    assert (row.new, row.missing) == ("unknown", ("args.currency",))
+    (row,) = run(NOTHING, LOW, call(**own, ext={"masked": 1}))
+    assert row.new == "allow", "what is masked was not asked for"
+    (row,) = run(NOTHING, euros, call(args=masked))
+    assert row.new == "deny", "another log says what it says"
+    (row,) = run(NOTHING, LOW, call(**{**own, "args": {"[masked:k:v]": 1, **PAY}}, ext={"masked": 1}))
+    assert row.new == "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.algebra.budget import UndecidedError
@@ -14,12 +15,13 @@ __all__ = ["differing", "merged_tool", "unfollowed", "written"]
 
 
 def written(tool: Tool) -> str:
-    return repr(tool.to_json())
+    """A declaration as a text that hangs on nothing but what it declares, not on the order in which it was read."""
+    return json.dumps(tool.to_json(), sort_keys=True)
 
 
 def _argument(tool: Tool | None, name: str) -> Any:
     found = tool.args.get(name) if tool is not None else None
-    return None if found is None else (repr(found[0].to_json()), found[1])
+    return None if found is None else (found[0].to_json(), found[1])
 
 
 def merged_tool(tools: list[Tool]) -> Tool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nhictl.core.policy.algebra.budget import UndecidedError
 from nhictl.core.policy.algebra.catalogues import differing, unfollowed
 from nhictl.core.policy.algebra.search import intersect
+from nhictl.core.policy.analysis.limit_rules import LimitChange, changed_limits
+from nhictl.core.policy.analysis.people_changes import PeopleChange, changed_people
 from nhictl.core.policy.analysis.region import Region, merged
 from nhictl.core.policy.analysis.sets import APPROVABLE, PERMITTED, Held, Sets, outcome
 
@@ -28,12 +30,15 @@ __all__ = ["Comparison", "compare"]
 
 MAX_REGIONS = 400
 """Regions of one tool that are told apart; where there are more, that tool is undecided beyond them."""
+_LIMIT = ("match", "all", "any", "calls", "spend", "bytes_out")
 _RANK = {None: 0, APPROVABLE: 1, PERMITTED: 2}
 
 
 class Comparison:
     """Regions `gained` and `lost` by the new policy, and `undecided`: by tool, why more may have changed.
 
+    `limits` are those that differ: what one that was loosened lets through depends on what was used, and counts as gained,
+    as do `people` who newly may open tasks or approve.
     `disjoint` is None where it was not decided.
     """
 
@@ -41,17 +46,23 @@ class Comparison:
         self.gained: list[Region] = []
         self.lost: list[Region] = []
         self.undecided: dict[str, str] = {}
+        self.limits: list[LimitChange] = []
+        self.people: list[PeopleChange] = []
         self.disjoint: bool | None = True
 
     @property
     def gains(self) -> bool | None:
         """Whether something is newly allowed; None where that is undecided."""
-        return True if self.gained else None if self.undecided else False
+        if self.gained or any(one.gains for one in self.limits) or any(one.gains for one in self.people):
+            return True
+        return None if self.undecided else False
 
     @property
     def loses(self) -> bool | None:
         """Whether something is newly denied; None where that is undecided."""
-        return True if self.lost else None if self.undecided else False
+        if self.lost or any(one.loses for one in self.limits) or any(one.loses for one in self.people):
+            return True
+        return None if self.undecided else False
 
     @property
     def verdict(self) -> str:
@@ -59,7 +70,7 @@ class Comparison:
         `undecided`.
         """
         if self.gains and self.loses:
-            return "disjoint" if self.disjoint else "different"
+            return "disjoint" if self.disjoint and self.gained else "different"
         if self.gains is None or self.loses is None:
             return "undecided"
         return "wider" if self.gains else "narrower" if self.loses else "equivalent"
@@ -68,6 +79,7 @@ class Comparison:
 def compare(old: Policy, new: Policy, agents: Sequence[Agent] | None, now_us: int) -> Comparison:
     """Compare two policies for every request from `now_us` on, by these agents or, with None, by any there may be."""
     made = Comparison()
+    made.limits, made.people = changed_limits(old, new), changed_people(old, new)
     for name in sorted({*old.form["tools"], *new.form["tools"]}):
         same = _same(old, new, name)
         if same and (made.disjoint is False or not _permits(old, name)):
@@ -104,7 +116,8 @@ def _about(policy: Policy, name: str) -> list[Any]:
     rails = {key: one for key, one in form.get("guardrails", {}).items() if one["class"] in classes}
     data = form["data"] if tool is not None and tool["resource"] is not None else None
     rules = [{key: rule[key] for key in ("effect", "match", "all", "any")} for rule in policy.by_tool.get(name, ())]
-    return [tool, data, rules, [(k, v.get("requires")) for k, v in classes.items()], rails]
+    limits = [{key: one[key] for key in _LIMIT} for one in form.get("limits", ()) if name in one["tools"]]
+    return [tool, data, rules, [(k, v.get("requires")) for k, v in classes.items()], rails, limits]
 
 
 def _changes(sets: Sets, made: Comparison) -> None:

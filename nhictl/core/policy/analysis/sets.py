@@ -1,7 +1,8 @@
 """A policy's rules for one tool as sets in a grid: what its permits allow, its forbids deny, and its gates let through.
 
-Approvals and limits are history, so there are two sets of calls that are allowed: those that pass without anybody's
-approval (`PERMITTED`), and those that pass if every approval asked for is given (`APPROVABLE`).
+Approvals are history, so there are two sets of calls that are allowed: those that pass without anybody's approval
+(`PERMITTED`), and those that pass if every approval asked for is given (`APPROVABLE`). Limits are history too: here nothing
+was used yet, and what a limit denies even so stands among the forbids.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from nhictl.core.policy.algebra.grid import Grid
 from nhictl.core.policy.algebra.literals import Side
 from nhictl.core.policy.algebra.search import Shelf, intersect, left_over
 from nhictl.core.policy.algebra.witness import Witness, inhabited, witness
+from nhictl.core.policy.analysis.limit_rules import denying
 from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.gates import expiry_us
 
@@ -80,7 +82,9 @@ class Sets:
         self._held: dict[tuple[int, str], list[Held]] = {}
         literals = self.grid.literals
         for side in sides:
-            rules = side.policy.rules_for(side.tool) if side.tool is not None else []
+            rules = (
+                [*side.policy.rules_for(side.tool), *denying(side.policy, side.tool)] if side.tool is not None else []
+            )
             self._rules.append(rules)
             for rule in [*rules, *(also[side.number] if also else ())]:
                 self._boxes[side.number, rule.id] = literals.rule(rule, side)
@@ -200,8 +204,13 @@ class Sets:
         self.budget.most = self.budget.left = min(self._steps, self._work)
 
     def decide(self, side: int, asked: Witness) -> Decision:
-        """What the evaluator says."""
-        return decide(self.policies[side], asked.agent, asked.request)
+        """What the evaluator says; where approvals are wanted, but a limit would deny the call even so, that."""
+        policy = self.policies[side]
+        made = decide(policy, asked.agent, asked.request)
+        if made.reason != "approval_required" or not policy.limited:
+            return made
+        approved = decide(policy, asked.agent, asked.request, approvals={gate["class"]: "" for gate in made.gates})
+        return approved if approved.reason == "limit_exceeded" else made
 
 
 def outcome(decision: Decision) -> str | None:

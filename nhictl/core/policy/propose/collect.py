@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from nhictl.core.ledger import mask
 from nhictl.core.policy.propose import shapes
 from nhictl.core.policy.propose.evidence import (
     MAX_VALUES,
@@ -38,6 +39,7 @@ MAX_SIZES: Final = 1000
 _ANY: Final = ArgType("any")
 _REFUSED: Final = frozenset({"denied", "not_executed"})
 _USES: Final = frozenset({"token.used", "token.denied"})
+_MASKED: Final = "arguments that were masked are not what was called with"
 _ERASED: Final = "its arguments are erased or not at hand"
 _NO_CALL: Final = "it names no tool, or its arguments are no object"
 
@@ -130,12 +132,13 @@ def _add(made: Evidence, event: Event, intent: str | None, heard: _Run) -> None:
     refused = event.outcome in _REFUSED or "deny" in (
         (event.decision or {}).get(name) for name in ("effect", "decision")
     )
-    erased = event.args is None and event.seq is not None
+    masked = event.seq is not None and (event.ext or {}).get("masked") and mask.holds([event.args, event.resource])
+    erased = masked or (event.args is None and event.seq is not None)
     if not event.tool or erased or not isinstance(event.args or {}, dict):
         if refused:
             made.refused[intent, event.tool or "?"] += 1
         else:
-            why = _ERASED if erased else _NO_CALL
+            why = _MASKED if masked else _ERASED if erased else _NO_CALL
             made.unreadable.setdefault((intent, event.tool or "?", why), []).append(place(event))
         return
     call = Call(event, intent, flatten(event.args or {}))

@@ -39,6 +39,9 @@ LINT_RULES: Final[dict[str, LintRule]] = {
     "permit-forbid-overlap": LintRule("note", "forbids deny a part of what a permit allows"),
     "hangs-on-optional": LintRule("warning", "whether a forbid applies hangs on a value that a call may leave out"),
     "needs-optional": LintRule("note", "a permit applies only where an optional value is given"),
+    "limit-unreachable": LintRule(
+        "warning", "a limit counts no call that is allowed, or another one always holds first"
+    ),
     "args-open": LintRule("warning", "a tool takes undeclared arguments, which no condition can read"),
     "denies-everything": LintRule("warning", "no call at all is allowed"),
     "tool-uncallable": LintRule("warning", "nobody may call a tool"),

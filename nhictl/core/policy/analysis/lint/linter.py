@@ -71,6 +71,9 @@ class Linter:
         self.assertions = [
             _as_rule(form, f"\0assertion {n}", "forbid") for n, form in enumerate(policy.form.get("assertions", ()))
         ]
+        self.limits = {
+            form["id"]: _as_rule(form, f"\0limit {form['id']}", "forbid") for form in policy.form.get("limits", ())
+        }
         self._above_trust = [_as_rule(_above(trust), f"\0trust {trust}", "permit") for trust in range(3)]
 
     def place(self, kind: str, name: str) -> Place | None:
@@ -94,7 +97,7 @@ class Linter:
         tool = self.policy.tool(name)
         also = []
         if tool is not None:
-            forms = [form for form in self.assertions if name in form["tools"]]
+            forms = [form for form in (*self.assertions, *self.limits.values()) if name in form["tools"]]
             forms += self._above_trust if tool.resource is not None and self.policy.form["data"] else []
             also = [Rule(form, tool, self.policy.timezone) for form in forms]
         sets = Sets(name, [self.policy], self.agents, self.now_us, [also], lasting=True)

@@ -49,6 +49,9 @@ def _over_broad(linter: Linter, form: Form) -> Iterator[Finding]:
             wide.append(f"any resource of {reached[0]}, confidential and above")
     if not wide:
         return
+    limited = {name for limit in linter.policy.form.get("limits", ()) for name in limit["tools"]}
+    if not limited.issuperset(form["tools"]):
+        wide.append("any number of calls")
     if "token.ttl_s" not in read:
         wide.append("any lifetime of the token")
     answer = linter.first(form["tools"], lambda table: _passing(linter, table, form))

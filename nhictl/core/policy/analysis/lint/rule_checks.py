@@ -89,9 +89,11 @@ def permit_findings(linter: Linter, form: Form, redundant: set[str]) -> Iterator
             if free.why:
                 yield from undecided(linter, form, "it permits anything that no forbid denies", free)
             else:
-                shown = linter.first(form["tools"], lambda table: matching(linter, table, form, "forbidden")).found
+                shown = linter.first(
+                    form["tools"], lambda table: matching(linter, table, form, "forbidden", "limit_exceeded")
+                ).found
                 names = _deniers(linter, form)
-                message = f"permits nothing: forbids deny all of it ({', '.join(names[:MAX_NAMED])})"
+                message = f"permits nothing: forbids or limits deny all of it ({', '.join(names[:MAX_NAMED])})"
                 yield about_rule(linter, form, "permit-fully-forbidden", message, shown, names)
                 return
         elif alone.why:
@@ -166,6 +168,8 @@ def _overlap(linter: Linter, form: Form) -> Iterator[Finding]:
     def ask(table: Table) -> Iterator[tuple[Sets, Witness]]:
         for held in linter.own(table, form):
             for forbid in _near_forbids(table, held):
+                if forbid.rule.id in linter.limits:
+                    continue
                 names[forbid.rule.id] = None
                 both = intersect(held.box, forbid.box)
                 if both is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nhictl.core.policy.analysis.lint.findings import LEVELS, Finding
 from nhictl.core.policy.analysis.lint.forbid_checks import forbid_findings
+from nhictl.core.policy.analysis.lint.limit_checks import limit_findings
 from nhictl.core.policy.analysis.lint.linter import Linter
 from nhictl.core.policy.analysis.lint.opening_checks import opening_findings
 from nhictl.core.policy.analysis.lint.policy_checks import (
@@ -36,7 +37,7 @@ def lint(
     """
     linter = Linter(policy, agents, now_us, places)
     found = [*assertion_findings(linter), *_rules(linter), *tool_findings(linter), *agent_findings(linter)]
-    found += document_findings(linter)
+    found += [*document_findings(linter), *limit_findings(linter)]
     if supported is not None:
         found += obligation_findings(linter, supported)
     return sorted(found, key=_order)

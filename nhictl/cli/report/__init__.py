@@ -1,0 +1,1 @@
+"""Verbs that make reports for reviews and audits."""
