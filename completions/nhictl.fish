@@ -480,7 +480,7 @@ complete -c nhictl -n '__nhictl_at 2 guard hook' -l performs -x -d 'an obligatio
 complete -c nhictl -n '__nhictl_at 2 guard hook' -l deny-as -x -a 'json exit' -d 'a denial as the host\'s JSON, or as its blocking exit too'
 complete -c nhictl -n '__nhictl_at 3 guard hook' -a 'claude-code codex'
 complete -c nhictl -n '__nhictl_at 2 guard mcp' -l url -x -d 'the MCP server\'s address, over streamable HTTP'
-complete -c nhictl -n '__nhictl_at 2 guard mcp' -l listen -x -d 'with --url: where the client comes, on this machine'
+complete -c nhictl -n '__nhictl_at 2 guard mcp' -l listen -x -d 'with --url: where the client comes [127.0.0.1:0]'
 complete -c nhictl -n '__nhictl_at 2 guard mcp' -l authorization-file -r -F -d 'with --url: holds the Authorization that the server is asked with'
 complete -c nhictl -n '__nhictl_at 2 guard mcp' -l audience -x -d 'who this point is to the token that is handed over'
 complete -c nhictl -n '__nhictl_at 2 guard mcp' -l task -x -d 'the task to act under, instead of a token'

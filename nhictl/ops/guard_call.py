@@ -80,6 +80,8 @@ class Answer(NamedTuple):
     call: str
     fields: dict[str, Any]
     task_row: int | None
+    sent: int = 0
+    """The bytes that leave with the call: its arguments, as canonical JSON. A call that was looked up does not know them."""
 
     @property
     def obligations(self) -> list[dict[str, Any]]:
@@ -132,8 +134,13 @@ def begin(house: House, grip: Grip, call: Call) -> Answer:
     fields |= {"tool": call.tool, "call": ident, "span": call.span, "pspan": call.parent}
     return Answer(
         verdict.valid, verdict.reason if not verdict.valid else "permitted", verdict.step, verdict.message,
-        seen.decision, made.seq, head, ident, fields, row,
+        seen.decision, made.seq, head, ident, fields, row, sent_with(call.args),
     )  # fmt: skip
+
+
+def sent_with(args: dict[str, Any]) -> int:
+    """The bytes that leave with a call of these arguments, as limits of `bytes_out` count them."""
+    return len(content.canonical(args))
 
 
 def _question(grip: Grip, call: Call) -> Question:
@@ -188,12 +195,12 @@ _FIELDS: Final = ("agent", "inst", "task", "jti", "tool", "call", "span", "pspan
 
 def settle(
     house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None, made: bool = True,
-    bytes_out: int = 0,
+    bytes_out: int | None = None,
 ) -> Head:  # fmt: skip
     """Record what came of an allowed call: `ok` or `error`, the result (JSON, or bytes), and the error's first words.
 
-    With it the limits that the call took from are settled: one that was never `made` gives back what it took, and
-    `bytes_out` are the bytes that left with it.
+    With it the limits that the call took from are settled: one that was never `made` gives back what it took, else
+    `bytes_out` are the bytes that left with it, those of its arguments unless the point knows better.
     """
     if not answer.allowed or outcome not in ("ok", "error"):
         raise InputError("only a call that was allowed can return, with `ok` or `error`", code="usage")
@@ -214,7 +221,8 @@ def settle(
             "tool.returned", outcome=outcome, task_row=answer.task_row, sealed=sealed or None, ext=ext,
             src={"state": "recorded"}, **answer.fields,
         )  # fmt: skip
-        limits.settle(act, answer.seq, Result(made, bytes_out), seq)
+        left = answer.sent if bytes_out is None else bytes_out
+        limits.settle(act, answer.seq, Result(made, left if made else 0), seq)
 
     return transact(house, act_on)[1]
 

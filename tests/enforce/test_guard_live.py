@@ -36,7 +36,8 @@ POLICY: dict[str, Any] = {
          "obligations": [{"type": "notification", "to": "ops"}]},
     ],
     "approvers": [{"name": "desk", "uid": [4242], "classes": ["destructive"]}],
-    "limits": [{"id": "LIM", "match": {"tools": ["note.write"]}, "per": "task", "calls": 2}],
+    "limits": [{"id": "LIM", "match": {"tools": ["note.write"]}, "per": "task", "calls": 2},
+               {"id": "OUT", "match": {"tools": ["mail.send"]}, "per": "task", "bytes_out": 100}],
 }  # fmt: skip
 DROP = Call("file.drop", {"path": "/srv/a"})
 
@@ -116,6 +117,16 @@ def test_what_is_counted_is_settled(stage: Stage, by_task: bool) -> None:
     assert again.allowed
     settle(stage.house, again, "error", None)  # it failed: what it did before is not known
     assert stage.ask(note, by_task=by_task).reason == "limit_exceeded"
+
+
+@pytest.mark.parametrize("by_task", [False, True], ids=["token", "task"])
+def test_bytes_that_left_stop_the_next_call(stage: Stage, by_task: bool) -> None:
+    mail = Call("mail.send", {"to": "a@example.org"})  # 22 bytes, of 100
+    for made in (True, False, True, True, True, True):  # one that was not made sent nothing
+        answer = stage.ask(mail, by_task=by_task)
+        assert answer.allowed
+        settle(stage.house, answer, "ok" if made else "error", "sent", made=made)
+    assert stage.ask(mail, by_task=by_task).reason == "limit_exceeded"
 
 
 def test_a_point_that_cannot_perform_an_obligation_is_denied(stage: Stage) -> None:

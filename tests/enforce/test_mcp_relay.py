@@ -182,6 +182,7 @@ def _gone(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("env", "words", "status"),
     [
+        ({"NHICTL_TASK": "t"}, ("--listen", "127.0.0.1:1"), 2), ({"NHICTL_TASK": "t"}, ("--url", "https://x/"), 2),
         ({}, (), 2), ({"NHICTL_TASK": "t"}, ("--deny-as", "silence"), 2), ({"NHICTL_TASK": "t"}, ("--", "/nowhere/server"), 7),
         ({"NHICTL_TASK": "t", "NHICTL_HOME": "/nowhere"}, (), 7), ({"NHICTL_TOKEN_FD": "99"}, ("--audience", "x"), 7),
     ],

@@ -30,8 +30,9 @@ def command(
         str | None, typer.Option("--url", metavar="URL", help="the MCP server's address, over streamable HTTP")
     ] = None,
     listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="with --url: where the client comes, on this machine")
-    ] = "127.0.0.1:0",
+        str | None,
+        typer.Option("--listen", metavar="HOST:PORT", help="with --url: where the client comes [127.0.0.1:0]"),
+    ] = None,
     authorization: Annotated[
         str | None,
         typer.Option(
@@ -81,8 +82,8 @@ def command(
         raise InputError(f"no way to deny `{deny_as}`", code="usage", hint="one of result, error")
     if (url is None) == (not argv):
         raise InputError("the server is a command after --, or --url", code="usage")
-    if url is None and authorization is not None:
-        raise InputError("--authorization-file goes with --url", code="usage")
+    if url is None and (authorization is not None or listen is not None):
+        raise InputError("--listen and --authorization-file go with --url", code="usage")
     house, seen_to = session().house(), RECORD | frozenset(performs or ())
 
     def grip() -> Grip:
@@ -99,7 +100,7 @@ def command(
     if url is not None:
         from nhictl.enforce.mcp.service import serve
 
-        serve(house, calls, url, listen, authorization, passed or (), _note, _announce, errors=errors)
+        serve(house, calls, url, listen or "127.0.0.1:0", authorization, passed or (), _note, _announce, errors=errors)
         return Reply(None, 0)
     env = {name: value for name, value in stripped(os.environ, keep or ()).items() if name not in guard_grip.NAMES}
     judge = Session(calls, passed or (), _note, errors=errors)

@@ -15,7 +15,7 @@ from nhictl.enforce.hook.hosts import Host, answer
 from nhictl.errors import NotFoundError
 from nhictl.ops import guard_grip as grips
 from nhictl.ops import guard_session
-from nhictl.ops.guard_call import RECORD, Call, Grip, begin, called, settle
+from nhictl.ops.guard_call import RECORD, Call, Grip, begin, called, sent_with, settle
 from nhictl.ops.house import House
 
 NO_TASK = "no task: this folder is in no guarded project, and neither $NHICTL_TASK nor a token is given"
@@ -90,7 +90,8 @@ def _after(house: House, host: Host, event: Event) -> Said:
     if made is None:
         raise NotFoundError(f"no call `{event.call}` was allowed here, but it returned", code="call_unknown")
     failed = event.kind == events.FAILED
-    settle(house, made, "error" if failed else "ok", event.result, error=event.error)
+    left = sent_with(event.args or {})
+    settle(house, made, "error" if failed else "ok", event.result, error=event.error, bytes_out=left)
     return Said()
 
 
