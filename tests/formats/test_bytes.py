@@ -33,7 +33,7 @@ def unpack(chunks: Iterator[bytes]) -> tuple[bytes, str | None]:
     return made, None
 
 
-PACKED = gzip.compress(LOG)
+PACKED = gzip.compress(LOG, mtime=0)
 GZIP: dict[str, tuple[bytes, bytes, str | None]] = {
     "plain": (LOG, LOG, None),
     "empty": (b"", b"", None),
@@ -41,7 +41,7 @@ GZIP: dict[str, tuple[bytes, bytes, str | None]] = {
     "packed": (PACKED, LOG, None),
     "two members": (PACKED + PACKED, LOG + LOG, None),
     "filled up with zeros": (PACKED + bytes(700), LOG, None),
-    "nothing, packed": (gzip.compress(b""), b"", None),
+    "nothing, packed": (gzip.compress(b"", mtime=0), b"", None),
     "cut off": (PACKED[:-9], LOG, "the gzip stream is cut off"),
     "other bytes behind": (PACKED + b"hello", LOG, "other bytes follow the gzip stream"),
     "wrong sum": (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], LOG, "the gzip stream is damaged"),
@@ -79,7 +79,7 @@ def test_a_bomb_is_defused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_good_log_that_packs_very_well_is_read() -> None:
     data = b'{"type":"summary","leafUuid":"x","summary":"y"}\n' * 10_000
-    made = formats.read("claude-code", gzip.compress(data, 9), run="r", file="f")
+    made = formats.read("claude-code", gzip.compress(data, 9, mtime=0), run="r", file="f")
     assert (made.parsed, made.failed) == (10_000, 0)
 
 
@@ -169,7 +169,7 @@ def test_every_cut_of_a_log_loses_nothing_silently(cut: int) -> None:
 
 
 def test_a_packed_log_cut_off_says_so() -> None:
-    packed = gzip.compress(LOG * 50)
+    packed = gzip.compress(LOG * 50, mtime=0)
     made = formats.read("claude-code", packed[: len(packed) // 2], run="r", file="f")
     check(made)
     assert made.failed in (1, 2)

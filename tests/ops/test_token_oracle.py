@@ -91,9 +91,12 @@ def test_authlib_accepts_it(authority: Authority) -> None:
     assert dict(made) == decoded(authority.token.token)[1]
 
 
-def test_jwcrypto_accepts_it(authority: Authority) -> None:
+def test_jwcrypto_accepts_it(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     jwcrypto = pytest.importorskip("jwcrypto.jwt")
     jwk = pytest.importorskip("jwcrypto.jwk").JWK
+    monkeypatch.setattr(
+        jwcrypto.time, "time", lambda: authority.clock.now_us / 1_000_000
+    )  # it takes no time to judge by
 
     made = jwcrypto.JWT(
         jwt=authority.token.token, key=jwk(**public_jwk(authority)), algs=["ES256"],
