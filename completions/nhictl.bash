@@ -4,7 +4,7 @@
 _nhictl_words() { # the words that may follow: nouns, verbs, or none
     words=
     case "$1" in
-        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard crypto report doctor home selftest demo completion' ;;
+        '') words='init agent task token freeze unfreeze run credential trust key policy approval audit guard serve crypto report doctor home selftest demo completion' ;;
         'agent') words='register apply list show update rotate-key svid suspend resume retire' ;;
         'task') words='open list show close kill' ;;
         'token') words='issue exchange delegate verify inspect revoke list show' ;;
@@ -84,7 +84,7 @@ _nhictl_options() { # all options of a verb
         'audit verify') words='--segment --keys --anchor --state --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prove') words='--seq --old --size --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit witness') words='--state --keys --name --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit bundle') words='--out --agent --task --token --since --until --disclose --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit bundle') words='--out --agent --task --token --since --until --disclose --segment --anchor --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit export') words='--to --since --until --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit tail') words='-f --follow -n --from-seq --to --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit record') words='--token-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -94,10 +94,11 @@ _nhictl_options() { # all options of a verb
         'audit state') words='--at --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit trace') words='--since --keys --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'audit prune') words='--before --out --dry-run --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'audit redact') words='--task --subject --record --reason --end-tasks --dry-run --finish --key --key-passphrase-file --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard hook') words='--audience --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard mcp') words='--url --listen --authorization-file --audience --task --prefix --pass --keep-env --performs --deny-as --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'guard install') words='--project --user --agent --intent --purpose --allow --deadline --audience --performs --print --remove --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'serve') words='--socket --listen --open-to --beyond-loopback --url --audience --public --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jws-verify') words='--jwk --raw --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto dpop-verify') words='--htm --htu --jkt --token-file --at --batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'crypto jwks-lint') words='--batch --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -205,7 +206,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit witness':--state) kind=directory ;;
         'audit witness':--keys) kind=file ;;
         'audit witness':--name) kind=text ;;
-        'audit bundle':--out | 'audit bundle':--anchor) kind=file ;;
+        'audit bundle':--out | 'audit bundle':--segment | 'audit bundle':--anchor) kind=file ;;
         'audit bundle':--agent | 'audit bundle':--task | 'audit bundle':--token | 'audit bundle':--since | 'audit bundle':--until | 'audit bundle':--disclose) kind=text ;;
         'audit export':--to) kind='is native' ;;
         'audit export':--since | 'audit export':--until) kind=text ;;
@@ -226,6 +227,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'audit prune':--before) kind=text ;;
         'audit prune':--out) kind=file ;;
         'audit redact':--task | 'audit redact':--subject | 'audit redact':--record | 'audit redact':--reason) kind=text ;;
+        'audit redact':--key | 'audit redact':--key-passphrase-file) kind=file ;;
         'guard hook':--audience | 'guard hook':--performs) kind=text ;;
         'guard hook':--deny-as) kind='is json exit' ;;
         'guard mcp':--url | 'guard mcp':--listen | 'guard mcp':--audience | 'guard mcp':--task | 'guard mcp':--prefix | 'guard mcp':--pass | 'guard mcp':--keep-env | 'guard mcp':--performs) kind=text ;;
@@ -233,6 +235,9 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'guard mcp':--deny-as) kind='is result error' ;;
         'guard install':--project) kind=directory ;;
         'guard install':--agent | 'guard install':--intent | 'guard install':--purpose | 'guard install':--allow | 'guard install':--deadline | 'guard install':--audience | 'guard install':--performs) kind=text ;;
+        'serve':--socket) kind=file ;;
+        'serve':--listen | 'serve':--open-to | 'serve':--url | 'serve':--audience) kind=text ;;
+        'serve':--public) kind=directory ;;
         'crypto jws-verify':--jwk | 'crypto jws-verify':--batch) kind=file ;;
         'crypto dpop-verify':--htm | 'crypto dpop-verify':--htu | 'crypto dpop-verify':--jkt | 'crypto dpop-verify':--at) kind=text ;;
         'crypto dpop-verify':--token-file | 'crypto dpop-verify':--batch) kind=file ;;
