@@ -207,8 +207,9 @@ def settle(
     ext: dict[str, Any] = {"called": answer.seq}
     if not made:
         ext["made"] = False
-    if bytes_out:
-        ext["bytes_out"] = bytes_out
+    left = (answer.sent if bytes_out is None else bytes_out) if made else 0
+    if left:
+        ext["bytes_out"] = left  # whoever replays the log counts what was counted here
     if error is not None:
         ext["error"] = error[:200].encode("utf-8", "replace").decode()
     sealed = {} if result is None else {"result": bounded(result)}
@@ -221,8 +222,7 @@ def settle(
             "tool.returned", outcome=outcome, task_row=answer.task_row, sealed=sealed or None, ext=ext,
             src={"state": "recorded"}, **answer.fields,
         )  # fmt: skip
-        left = answer.sent if bytes_out is None else bytes_out
-        limits.settle(act, answer.seq, Result(made, left if made else 0), seq)
+        limits.settle(act, answer.seq, Result(made, left), seq)
 
     return transact(house, act_on)[1]
 
