@@ -29,7 +29,8 @@ from typing import Any, Self, TypeVar
 from nhictl.errors import InputError, NhictlError
 from nhictl.ops import guard_call, guard_function, guard_grip
 from nhictl.ops.guard_call import Answer, Grip
-from nhictl.ops.house import House, database_of, default_home
+from nhictl.ops.home_place import database_of, default_home
+from nhictl.ops.house import House
 
 __all__ = ["Call", "DeniedError", "Guard", "guard"]
 

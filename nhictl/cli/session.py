@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nhictl.errors import InputError, NhictlError
-from nhictl.ops.house import House, database_of, default_home
+from nhictl.ops.home_place import database_of, default_home
+from nhictl.ops.house import House
 
 if TYPE_CHECKING:
     from nhictl.ops.key_custody import Source
