@@ -32,7 +32,8 @@ class Bank:
 
     def __init__(self, program: Program, key: str) -> None:
         self.program = program
-        program.ok("policy", "activate", program.write("policy.yaml", POLICY.format(key=key)))
+        text = program.write("policy.yaml", POLICY.format(key=key))
+        program.ok("policy", "activate", text, "--accept-gained")  # another approver is more access
         self.token = program.token(program.task(allow="pay.send"))
 
     def call(self, amount: int) -> tuple[int, Any]:
@@ -142,9 +143,8 @@ def test_nobody_says_yes_from_inside_a_run_whatever_the_environment_says(bank: B
 
 
 def test_a_run_takes_an_opener(bank: Bank) -> None:
-    bank.program.ok(
-        "policy", "activate", bank.program.write("p.yaml", "nhictl_policy: 1\nopeners: [{uid: [4294967294]}]\n")
-    )
+    text = bank.program.write("p.yaml", "nhictl_policy: 1\nopeners: [{uid: [4294967294]}]\n")
+    bank.program.ok("policy", "activate", text, "--accept-gained")
     order = ("--agent", "report-bot", "--intent", "report", "--purpose", "p", "--allow", "pay.send")
     done = bank.program("run", *order, "--audience", AUDIENCE, "--json", "--", "true")
     assert (done.code, check_error(done.err, "opener_not_listed")["hint"]) == (125, None)
