@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -358,7 +358,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_any_order_of_acts(authority: Authority) -> None:
     Revocations.authority = authority
-    config = settings(max_examples=25, stateful_step_count=24, deadline=None, suppress_health_check=list(HealthCheck))
+    config = settings(
+        max_examples=25, stateful_step_count=24, deadline=None, suppress_health_check=list(HealthCheck),
+        phases=[phase for phase in Phase if phase is not Phase.shrink],  # shrinking takes minutes, and says little more
+    )  # fmt: skip
     run_state_machine_as_test(Revocations, settings=config)
 
 

@@ -105,6 +105,7 @@ class Authority:
         named += [("kid", token.kid), ("agent", token.agent)]
         if task is not None:
             named += [("principal", task.principal), ("ci-run", task.ci)]
+        named += [("ci-run", run) for run in _claimed_runs(token.inst or "")]
         for kind, value in named:
             for cut in self.cuts.get((kind, value or ""), ()):
                 if cut.hits(token, agent):
@@ -136,6 +137,15 @@ class Authority:
         if token is not None:
             found = [one.scope for one in self.chain(token) if one.delegated]
         return [*found, task.scope if task is not None else None]
+
+
+def _claimed_runs(inst: str) -> Iterator[str]:
+    """The CI runs whose cut-off covers a copy that CI's variables named (`ops/instances.py`): a run's attempts and jobs."""
+    if inst.startswith("claimed.gitlab."):
+        yield inst.removeprefix("claimed.gitlab.")
+    parts = inst.removeprefix("claimed.github.").split(".") if inst.startswith("claimed.github.") else []
+    for length in range(1, len(parts)):
+        yield ".".join(parts[:length])
 
 
 def _freezes(kind: str, value: str, agent: Agent) -> bool:
