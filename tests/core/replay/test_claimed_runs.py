@@ -13,7 +13,8 @@ INSTANCES = [
     "claimed.gitlab.77", "claimed.gitlab.77.1", "claimed.gitlab.", "host.77.1", "verified.github.77.1.job", "",
 ]  # fmt: skip
 RUNS = ["77", "7", "77.1", "77.1.job", "77.2.a", "1", ""]
-QUERY = "SELECT ?1 = 'claimed.gitlab.' || ?2 OR substr(?1, 1, length(?2) + 16) = 'claimed.github.' || ?2 || '.'"  # as in store/cuts.py
+QUERY = "SELECT ?1 = 'claimed.gitlab.' || ?2 OR substr(?1, 1, length(?2) + 16) = 'claimed.github.' || ?2 || '.'"
+"""As in `store/cuts.py`."""
 
 
 @pytest.mark.parametrize("inst", INSTANCES)
