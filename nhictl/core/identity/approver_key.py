@@ -94,8 +94,7 @@ def load_private(data: bytes, passphrase: bytes | None, file: str) -> Private:
         key = load(data, passphrase)
     except TypeError as e:
         if passphrase is None:
-            hint = "--key-passphrase-file FILE, or - for standard input"
-            raise InputError("the key is protected by a passphrase", file=file, code="key_locked", hint=hint) from e
+            raise _locked(file) from e
         try:
             key = load(data, None)  # a passphrase that was not needed
         except (ValueError, TypeError, UnsupportedAlgorithm) as again:
@@ -106,12 +105,30 @@ def load_private(data: bytes, passphrase: bytes | None, file: str) -> Private:
             "this kind of protection cannot be undone here", file=file, code="key_unsupported", hint=hint
         ) from e
     except ValueError as e:
+        if passphrase is None and _is_protected_ssh(data):  # some versions of the library tell it no other way
+            raise _locked(file) from e
         raise _unreadable(file, wrong=passphrase is not None) from e
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
         return key
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
     raise InputError("the key is on neither Ed25519 nor P-256", file=file, code="key_alg_mismatch")
+
+
+def _locked(file: str) -> InputError:
+    hint = "--key-passphrase-file FILE, or - for standard input"
+    return InputError("the key is protected by a passphrase", file=file, code="key_locked", hint=hint)
+
+
+def _is_protected_ssh(data: bytes) -> bool:
+    """Whether an OpenSSH private key names a cipher (PROTOCOL.key in OpenSSH: the magic, then the cipher's name)."""
+    body = b"".join(line for line in data.splitlines() if not line.startswith(b"-----"))
+    try:
+        blob = base64.b64decode(body, validate=True)
+    except ValueError:
+        return False
+    magic = b"openssh-key-v1\0"
+    return blob.startswith(magic) and not blob.startswith(magic + b"\0\0\0\x04none")
 
 
 def _unreadable(file: str, *, wrong: bool = False) -> InputError:
