@@ -116,14 +116,7 @@ def begin(house: House, grip: Grip, call: Call) -> Answer:
             verdict, seen = judge_task(act.house, grip.task, asked, act.now_us)
         else:
             verdict, seen = judge(act.house, asked, act.now_us, consume=True)
-        if verdict.valid:
-            verdict = record_check.count(act, asked, verdict, seen)
-        elif verdict.reason == "lease_lost" and seen.task is not None:
-            from nhictl.ops import leases
-
-            leases.bury(act, seen.task.id)
-        elif verdict.reason == "approval_required":
-            record_check.ask(act, asked, seen)
+        verdict = record_check.conclude(act, asked, verdict, seen)
         guarded = {**members, "ext": {"point": grip.point}}
         tokenless = grip.token is None
         return _Made(verdict, seen, record_check.record(act, asked, verdict, seen, apart, guarded, tokenless=tokenless))

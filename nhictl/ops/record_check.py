@@ -31,6 +31,21 @@ def count(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
     return verdict
 
 
+def conclude(act: Act, asked: Question, verdict: Verdict, seen: Seen) -> Verdict:
+    """What every live check does once it is judged, before its record: count what is allowed, ask for the approval that is
+    wanting, kill a task whose lease was seen to be lost. The verdict, which counting may still turn into a refusal.
+    """
+    if verdict.valid:
+        return count(act, asked, verdict, seen)
+    if verdict.reason == "approval_required":
+        ask(act, asked, seen)
+    elif verdict.reason == "lease_lost" and seen.task is not None:
+        from nhictl.ops import leases
+
+        leases.bury(act, seen.task.id)
+    return verdict
+
+
 def _use(act: Act, asked: Question, seen: Seen, name: str) -> bool:
     """Use an approval up, with its record; False if that was done before."""
     from nhictl.store import approvals

@@ -80,14 +80,7 @@ def taking(
         verdict = Verdict(
             "subject_mismatch", 14, message="the token is not held by the agent that was named", source="store"
         )
-    if verdict.valid:
-        verdict = record_check.count(act, asked, verdict, seen)
-    elif verdict.reason == "approval_required":
-        record_check.ask(act, asked, seen)
-    elif verdict.reason == "lease_lost" and seen.task is not None:
-        from nhictl.ops import leases
-
-        leases.bury(act, seen.task.id)
+    verdict = record_check.conclude(act, asked, verdict, seen)
     if unproven or verdict.step > SIGNED:
         record_check.record(act, asked, verdict, seen, apart, more=more)
     return verdict

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from nhictl.cli.main import Reply
+from nhictl.cli.options import Performs
 from nhictl.cli.session import session, stdin_bytes
 from nhictl.enforce.hook import event as events
 from nhictl.enforce.hook.handle import handle
@@ -28,10 +29,7 @@ def command(
         str | None,
         typer.Option("--audience", metavar="URI", help="who this point is to a token, if one is handed over"),
     ] = None,
-    performs: Annotated[
-        list[str] | None,
-        typer.Option("--performs", metavar="TYPE", help="an obligation that is seen to here otherwise; again for more"),
-    ] = None,
+    performs: Performs = None,
     deny_as: Annotated[
         str,
         typer.Option("--deny-as", metavar="json|exit", help="a denial as the host's JSON, or as its blocking exit too"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from nhictl.cli.main import Reply
+from nhictl.cli.options import Performs
 from nhictl.cli.session import session
 from nhictl.enforce.mcp.calls import Calls
 from nhictl.enforce.mcp.relay import Relay
@@ -60,10 +61,7 @@ def command(
         list[str] | None,
         typer.Option("--keep-env", metavar="VAR", help="a variable to leave to the server; again for more"),
     ] = None,
-    performs: Annotated[
-        list[str] | None,
-        typer.Option("--performs", metavar="TYPE", help="an obligation that is seen to here otherwise; again for more"),
-    ] = None,
+    performs: Performs = None,
     deny_as: Annotated[
         str, typer.Option("--deny-as", metavar="result|error", help="a denial as the tool's error, or the protocol's")
     ] = "result",
