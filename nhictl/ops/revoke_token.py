@@ -13,6 +13,7 @@ from nhictl.ops.publish_trust import spread
 from nhictl.ops.selectors import Selector
 from nhictl.store import agents as agent_table
 from nhictl.store import cuts, delegations, sqlite, work
+from nhictl.store.agents import LATEST
 from nhictl.store.cuts import Cut
 
 __all__ = ["Revoked", "Selector", "revoke"]
@@ -52,7 +53,8 @@ def revoke(
 
     A jti or a token gets one record of its own. Everything else is a cut-off: one write and one record with the count,
     however many tokens it ends; those issued afterwards are not touched. It ends what stands (`ops/standing.py`),
-    so also the tokens of a suspended or frozen agent.
+    so also the tokens of a suspended or frozen agent. If those are more than a thousand, which they were is read once
+    their end is durable: the authority goes first.
     """
     named = selector.kind() in ("jti", "token")
     if dry_run:
@@ -62,15 +64,16 @@ def revoke(
                 found, row = _named(house, selector, now_us)
                 return found.also([each.jti for each in _below(house, row, now_us)]), None
             found, chosen = _cut(house, selector, now_us)
+            found = _listed(house, found, _Unlisted(chosen.cut, now_us))
             return found.also([each.jti for each in _held(house, chosen.cut, now_us)]), None
     sealed = {"reason": reason} if reason else {}
 
-    def decide(act: Act) -> Revoked:
+    def decide(act: Act) -> tuple[Revoked, _Unlisted | None]:
         if named:
             found, row = _named(act.house, selector, act.now_us)
             below = _below(act.house, row, act.now_us)
             _one(act, row, found.live, sealed)
-            return found.also(_cascade(act, below, sealed, {"cascade": b64.encode(row.jti)}))
+            return found.also(_cascade(act, below, sealed, {"cascade": b64.encode(row.jti)})), None
         found, chosen = _cut(act.house, selector, act.now_us)
         ext = chosen.ext | {"count": found.total, "live": found.live}
         task_row = chosen.cut.ref if chosen.cut.kind == "task" else None
@@ -78,11 +81,29 @@ def revoke(
             "token.revoked", task_row=task_row, sealed=chosen.sealed | sealed or None, ext=ext, **chosen.fields
         )
         held = _held(act.house, chosen.cut, act.now_us)
+        rest = _Unlisted(chosen.cut, act.now_us, seq) if found.total > SHOWN else None
+        if rest is None:
+            found = _listed(act.house, found, _Unlisted(chosen.cut, act.now_us))
         cuts.write(act.db, chosen.cut, seq)
-        return found.also(_cascade(act, held, sealed, {"cascade": f"record {seq}"}))
+        return found.also(_cascade(act, held, sealed, {"cascade": f"record {seq}"})), rest
 
-    found, head = transact(house, decide, grants=False)
-    return found._replace(published=spread(house)), head
+    (found, rest), head = transact(house, decide, grants=False)
+    found = found._replace(published=spread(house))
+    return _listed(house, found, rest) if rest else found, head
+
+
+class _Unlisted(NamedTuple):
+    """A cut-off whose tokens are still to be listed, at its moment; `below` is its record once that stands."""
+
+    cut: Cut
+    now_us: int
+    below: int = LATEST
+
+
+def _listed(house: House, found: Revoked, rest: _Unlisted) -> Revoked:
+    """With the first thousand of the tokens that the cut-off ends or has ended."""
+    shown = cuts.some(house.db, rest.cut, rest.now_us, SHOWN, found.total, rest.below)
+    return found._replace(jtis=[*shown, *found.jtis][:SHOWN])
 
 
 def _one(act: Act, row: work.TokenRow, live: int, sealed: dict[str, Any], ext: dict[str, Any] | None = None) -> None:
@@ -122,8 +143,7 @@ def _cut(house: House, selector: Selector, now_us: int) -> tuple[Revoked, select
         before = cuts.newest(house.db, chosen.cut)
         already = "" if before is None else f": cut off already by record {before}"
         raise NotFoundError(f"{chosen.name} has no token to end{already}", code="nothing_matched")
-    shown = cuts.some(house.db, chosen.cut, now_us, SHOWN, count.standing)
-    return Revoked(count.standing, count.live, shown, chosen.ext), chosen
+    return Revoked(count.standing, count.live, [], chosen.ext), chosen
 
 
 def _named(house: House, selector: Selector, now_us: int) -> tuple[Revoked, work.TokenRow]:

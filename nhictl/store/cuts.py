@@ -150,7 +150,6 @@ def _standing(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> tupl
     if below >= LATEST:
         each.append("t.revoked IS NULL")
     else:
-        mine.append("(k.ended IS NULL OR k.ended >= :below)")
         each.append("(t.revoked IS NULL OR t.revoked >= :below) AND t.seq < :below")
     if cut.agent is not None:
         mine.append("k.agent = :agent")
@@ -203,16 +202,18 @@ def _by_row(terms: str) -> str:
 def hit(db: sqlite3.Connection, cut: Cut, now_us: int, below: int) -> list[TokenRow]:
     """The tokens that stood and that the cut-off of record `below` ended then, at `now_us`; in the order of issue."""
     mine, each, values = _standing(db, cut, now_us, below)
+    mine += " AND (k.ended IS NULL OR k.ended >= :below)"
     rows = db.execute(f"SELECT t.* FROM {TASKS} k CROSS JOIN token t WHERE {mine} AND {each}", values)
     return sorted(TokenRow(*row) for row in rows)
 
 
-def some(db: sqlite3.Connection, cut: Cut, now_us: int, most: int, total: int) -> list[bytes]:
-    """The jti of up to `most` of the `total` tokens that stand and are covered, in the order of issue.
+def some(db: sqlite3.Connection, cut: Cut, now_us: int, most: int, total: int, below: int = LATEST) -> list[bytes]:
+    """The jti of up to `most` of the `total` tokens that stand and are covered, in the order of issue; with `below`, of
+    those that stood before that record, less those whose task has ended since.
 
     They are looked for where they are likely: among the first that can stand at all if there are many, else by task.
     """
-    mine, each, values = _standing(db, cut, now_us, LATEST)
+    mine, each, values = _standing(db, cut, now_us, below)
     values["most"] = most
     if total > most // 2 or values["after"] is not None:
         start, end = _can_stand(db, now_us, values["after"] or -1, cut.from_s or 0)
