@@ -56,7 +56,7 @@ def body(made: Frozen, in_force: bool) -> dict[str, Any]:
 
 
 def _lines(made: Frozen) -> Iterator[str]:
-    yield f"{title(made)} frozen: {made.agents} agents, live tokens stopped: {made.live_tokens}"
+    yield f"{title(made)} frozen; agents: {made.agents}, live tokens stopped: {made.live_tokens}"
 
 
 def title(made: Frozen) -> str:

@@ -34,6 +34,6 @@ def command(
 
 
 def _lines(made: Frozen) -> Iterator[str]:
-    yield f"{title(made)} unfrozen: {made.agents} agents, live tokens brought back: {made.live_tokens}"
+    yield f"{title(made)} unfrozen; agents: {made.agents}, live tokens brought back: {made.live_tokens}"
     for one in made.others:
         yield f"  still frozen: {one}, by record {one.seq}"
