@@ -22,13 +22,6 @@ WIDER = {"id": "Q", "effect": "permit", "match": {"tools": ["pay.send"]}}
 GUARD: dict[str, Any] = {"name": "ciso", "key": approver_key.public_of(CISO), "uid": [2001], "acts": ["accept_gained"]}
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("gained") / "home")
-    yield made
-    made.house.close()
-
-
 def change(house: House, **parts: Any) -> Change:
     return Change(house, [("p.yaml", document(tools=CATALOGUE, **parts))])
 

@@ -25,13 +25,6 @@ from tests.ops.token_home import Authority, records
 from tests.ops.treasury import CFO, CISO, STRANGER, Treasury, policy, treasury
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("approvals") / "home")
-    yield made
-    made.house.close()
-
-
 @pytest.fixture
 def desk(authority: Authority) -> Iterator[Treasury]:
     with treasury(authority) as made:

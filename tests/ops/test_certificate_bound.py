@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,20 +28,6 @@ PEM, OTHER_PEM = self_signed(KEY.private), self_signed(OTHER.private)
 BOUND = binding.given(PEM, "client.pem")
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    made = Chain(tmp_path_factory.mktemp("chain"))
-    yield made
-    made.house.close()
-
-
-@pytest.fixture
-def home(built: Chain) -> Iterator[Chain]:
-    made = built.copy()
-    yield made
-    made.house.close()
-
-
 def asked(token: str, pem: bytes | None = PEM) -> Question:
     der = binding.certificate(pem, "c") if pem is not None else None
     return Question(token.encode(), AUDIENCE, certificate=der)
@@ -51,49 +36,49 @@ def asked(token: str, pem: bytes | None = PEM) -> Question:
 @pytest.mark.parametrize("private", [KEY.private, rsa_private(), ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))],
                          ids=["P-256", "RSA", "Ed25519"])  # fmt: skip
 def test_what_a_tls_server_sees_of_its_client_is_what_the_token_names(
-    home: Chain, tmp_path: Path, private: ec.EllipticCurvePrivateKey
+    chain: Chain, tmp_path: Path, private: ec.EllipticCurvePrivateKey
 ) -> None:
     pem = self_signed(private)
-    token = home.root(bind=binding.given(pem, "client.pem")).token
+    token = chain.root(bind=binding.given(pem, "client.pem")).token
     wanted = {"x5t#S256": b64.encode(sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).digest())}
     assert decoded(token)[1]["cnf"] == wanted
-    assert wanted.items() <= home.last()["ext"].items()
+    assert wanted.items() <= chain.last()["ext"].items()
     seen = shown_by(tmp_path, private, pem)
-    assert verify(home.house, Question(token.encode(), AUDIENCE, certificate=seen)).valid
-    assert consume(home.house, Question(token.encode(), AUDIENCE, certificate=seen))[0].valid
+    assert verify(chain.house, Question(token.encode(), AUDIENCE, certificate=seen)).valid
+    assert consume(chain.house, Question(token.encode(), AUDIENCE, certificate=seen))[0].valid
     other = shown_by(tmp_path, OTHER.private, OTHER_PEM)
-    assert verify(home.house, Question(token.encode(), AUDIENCE, certificate=other)).reason == "mtls_mismatch"
-    assert consume(home.house, Question(token.encode(), AUDIENCE, certificate=other))[0].reason == "mtls_mismatch"
-    assert (home.last()["type"], home.last()["dec"]["reason"]) == ("token.denied", "mtls_mismatch")
-    assert verify(home.house, Question(token.encode(), AUDIENCE)).reason == "pop_required"
+    assert verify(chain.house, Question(token.encode(), AUDIENCE, certificate=other)).reason == "mtls_mismatch"
+    assert consume(chain.house, Question(token.encode(), AUDIENCE, certificate=other))[0].reason == "mtls_mismatch"
+    assert (chain.last()["type"], chain.last()["dec"]["reason"]) == ("token.denied", "mtls_mismatch")
+    assert verify(chain.house, Question(token.encode(), AUDIENCE)).reason == "pop_required"
 
 
-def test_a_child_bound_to_a_certificate(home: Chain) -> None:
-    child = home.made(home.root().token, "one", bind=BOUND)
+def test_a_child_bound_to_a_certificate(chain: Chain) -> None:
+    child = chain.made(chain.root().token, "one", bind=BOUND)
     assert decoded(child.token)[1]["cnf"] == BOUND.to_json()
-    assert BOUND.to_json().items() <= home.last()["ext"].items()
-    assert verify(home.house, asked(child.token)).valid
-    assert verify(home.house, asked(child.token, OTHER_PEM)).reason == "mtls_mismatch"
-    assert verify(home.house, asked(child.token, None)).reason == "pop_required"
-    shown = home.proof(child.token, "one")
-    assert home.verify(child.token, proven=shown).reason == "pop_required", "the agent's own key is another one"
+    assert BOUND.to_json().items() <= chain.last()["ext"].items()
+    assert verify(chain.house, asked(child.token)).valid
+    assert verify(chain.house, asked(child.token, OTHER_PEM)).reason == "mtls_mismatch"
+    assert verify(chain.house, asked(child.token, None)).reason == "pop_required"
+    shown = chain.proof(child.token, "one")
+    assert chain.verify(child.token, proven=shown).reason == "pop_required", "the agent's own key is another one"
 
 
-def test_handing_on_takes_a_proof_by_the_certificates_key(home: Chain) -> None:
+def test_handing_on_takes_a_proof_by_the_certificates_key(chain: Chain) -> None:
     """A certificate is public: with it alone, whoever stole the token could have it made out to himself."""
     from nhictl.core.policy.box import parse_box
     from nhictl.ops.delegate_token import Delegated, delegate
     from nhictl.ops.delegation_checks import Wanted
 
-    child = home.made(home.root().token, "one", bind=BOUND)
-    home.keys |= {"certificate": KEY, "another": OTHER}
+    child = chain.made(chain.root().token, "one", bind=BOUND)
+    chain.keys |= {"certificate": KEY, "another": OTHER}
     wanted = Wanted("two", (parse_box("a.read?args.n<=5&args.n>=0"),), binding.OWN, instance="i-two")
     pem = {"certificate": PEM, "another": OTHER_PEM}
 
     def ask(by: str | None, shown: str | None) -> str:
-        proof = home.delegating(child.token, by) if by else None
+        proof = chain.delegating(child.token, by) if by else None
         der = binding.certificate(pem[shown], "c") if shown else None
-        found = delegate(home.house, child.token.encode(), wanted, proof, der)[0]
+        found = delegate(chain.house, child.token.encode(), wanted, proof, der)[0]
         return "made" if isinstance(found, Delegated) else found.reason
 
     assert ask("certificate", "certificate") == "made"
@@ -103,16 +88,16 @@ def test_handing_on_takes_a_proof_by_the_certificates_key(home: Chain) -> None:
     assert ask("another", "another") == "mtls_mismatch"
 
 
-def test_far_from_the_authority(home: Chain) -> None:
-    token = home.root(bind=BOUND).token
-    public = home.house.db.execute("SELECT public FROM signing_key WHERE use = 'token'").fetchone()[0]
+def test_far_from_the_authority(chain: Chain) -> None:
+    token = chain.root(bind=BOUND).token
+    public = chain.house.db.execute("SELECT public FROM signing_key WHERE use = 'token'").fetchone()[0]
     known = Known(ISSUER, {"keys": [json.loads(public)]}, trust_domain="example.org")
     for pem, reason in ((PEM, "valid"), (OTHER_PEM, "mtls_mismatch"), (None, "pop_required")):
-        assert verify_offline(known, asked(token, pem), home.now).reason == reason
+        assert verify_offline(known, asked(token, pem), chain.now).reason == reason
 
 
-def test_a_bearers_token_is_no_better_or_worse_for_a_certificate(home: Chain) -> None:
-    assert verify(home.house, asked(home.root().token)).valid
+def test_a_bearers_token_is_no_better_or_worse_for_a_certificate(chain: Chain) -> None:
+    assert verify(chain.house, asked(chain.root().token)).valid
 
 
 BAD: list[tuple[bytes, str]] = [

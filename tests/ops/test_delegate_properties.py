@@ -4,10 +4,8 @@ and nothing outlives what it was made from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,13 +33,6 @@ steps = st.one_of(
     st.tuples(st.just("revoke"), st.integers(0, 30)),
     st.tuples(st.sampled_from(["suspend", "resume", "cut"]), st.sampled_from(("boss", *AGENTS))),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    made = Chain(tmp_path_factory.mktemp("chain"))
-    yield made
-    made.house.close()
 
 
 class World:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from nhictl.core.replay.detect.run import Watch
 from nhictl.ops.change_agent import change
@@ -19,13 +16,6 @@ from tests.ops.treasury import CISO, Treasury, treasury
 LIMITS = [{"id": "L", "match": {"tools": ["pay.*"]}, "per": "agent", "window": "60s", "calls": 3}]
 HONEST = {"EXCESS_GRANT", "TASK_DRIFT", "DENY_THEN_BYPASS"}
 """What honest work shows as well: unused grants, a denied wish, and another token after a denial."""
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("detections") / "home")
-    yield made
-    made.house.close()
 
 
 def found(desk: Treasury) -> set[str]:

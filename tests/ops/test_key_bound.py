@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,33 +20,19 @@ from tests.ops.token_home import decoded
 OTHER = Key(5)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    made = Chain(tmp_path_factory.mktemp("chain"))
-    yield made
-    made.house.close()
+def test_a_token_bound_to_its_agents_key(chain: Chain) -> None:
+    token = chain.root(bind=binding.OWN).token
+    assert decoded(token)[1]["cnf"] == {"jkt": chain.keys["boss"].jkt}
+    assert chain.last()["ext"]["jkt"] == chain.keys["boss"].jkt
+    assert chain.verify(token).valid
+    assert chain.verify(token, by="one").reason == "dpop_key_mismatch"
+    assert verify(chain.house, Question(token.encode(), AUDIENCE)).reason == "pop_required"
 
 
-@pytest.fixture
-def home(built: Chain) -> Iterator[Chain]:
-    made = built.copy()
-    yield made
-    made.house.close()
-
-
-def test_a_token_bound_to_its_agents_key(home: Chain) -> None:
-    token = home.root(bind=binding.OWN).token
-    assert decoded(token)[1]["cnf"] == {"jkt": home.keys["boss"].jkt}
-    assert home.last()["ext"]["jkt"] == home.keys["boss"].jkt
-    assert home.verify(token).valid
-    assert home.verify(token, by="one").reason == "dpop_key_mismatch"
-    assert verify(home.house, Question(token.encode(), AUDIENCE)).reason == "pop_required"
-
-
-def test_a_token_bound_to_a_key_of_its_own(home: Chain) -> None:
+def test_a_token_bound_to_a_key_of_its_own(chain: Chain) -> None:
     for key in (OTHER, OkpKey()):
         jkt = binding.given(json.dumps(key.jwk).encode(), "key")
-        assert decoded(home.root(bind=jkt).token)[1]["cnf"] == {"jkt": key.jkt}
+        assert decoded(chain.root(bind=jkt).token)[1]["cnf"] == {"jkt": key.jkt}
 
 
 @pytest.mark.parametrize(
@@ -64,78 +49,78 @@ def test_keys_that_nothing_is_bound_to(data: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
-def test_a_bound_token_may_live_longer_than_a_bearers(home: Chain) -> None:
-    task = home.task(deadline_s=20_000)
-    assert home.verify(home.root(task, bind=binding.OWN, ttl_s=14_400).token).valid
+def test_a_bound_token_may_live_longer_than_a_bearers(chain: Chain) -> None:
+    task = chain.task(deadline_s=20_000)
+    assert chain.verify(chain.root(task, bind=binding.OWN, ttl_s=14_400).token).valid
     for bind, ttl in ((binding.OWN, 14_401), (None, 3601)):
         with pytest.raises(InputError, match="lives"):
-            home.root(task, bind=bind, ttl_s=ttl)
+            chain.root(task, bind=bind, ttl_s=ttl)
 
 
-def test_what_cannot_be_bound(home: Chain) -> None:
+def test_what_cannot_be_bound(chain: Chain) -> None:
     with pytest.raises(InputError, match="bound to no key"):
-        home.root(bind=binding.OWN, kind="jwt-svid")
-    task = home.task()
-    home.house.db.execute("UPDATE agent_version SET doc = json_set(doc, '$.kid', NULL, '$.jwk', NULL)")
+        chain.root(bind=binding.OWN, kind="jwt-svid")
+    task = chain.task()
+    chain.house.db.execute("UPDATE agent_version SET doc = json_set(doc, '$.kid', NULL, '$.jwk', NULL)")
     with pytest.raises(ConflictError, match="no key") as caught:
-        issue_token(home.house, task, AUDIENCE, bind=binding.OWN)
+        issue_token(chain.house, task, AUDIENCE, bind=binding.OWN)
     assert caught.value.code == "agent_key_missing"
 
 
-def test_a_live_check_takes_a_proof_once(home: Chain) -> None:
-    token = home.root(bind=binding.OWN).token
-    shown = home.proof(token, "boss")
-    assert [home.verify(token, proven=shown).reason for _ in range(2)] == ["valid", "valid"], "looking takes nothing"
-    assert home.consume(token, proven=shown).valid
-    assert home.verify(token, proven=shown).reason == "dpop_replay"
-    assert home.consume(token, proven=shown).reason == "dpop_replay"
-    assert (home.last()["type"], home.last()["dec"]["reason"]) == ("token.denied", "dpop_replay")
-    assert home.consume(token).valid, "with a new proof"
+def test_a_live_check_takes_a_proof_once(chain: Chain) -> None:
+    token = chain.root(bind=binding.OWN).token
+    shown = chain.proof(token, "boss")
+    assert [chain.verify(token, proven=shown).reason for _ in range(2)] == ["valid", "valid"], "looking takes nothing"
+    assert chain.consume(token, proven=shown).valid
+    assert chain.verify(token, proven=shown).reason == "dpop_replay"
+    assert chain.consume(token, proven=shown).reason == "dpop_replay"
+    assert (chain.last()["type"], chain.last()["dec"]["reason"]) == ("token.denied", "dpop_replay")
+    assert chain.consume(token).valid, "with a new proof"
 
 
-def test_a_proof_is_taken_even_by_a_call_that_is_denied(home: Chain) -> None:
-    token = home.root(bind=binding.OWN).token
-    shown = home.proof(token, "boss")
-    assert home.consume(token, "a.drop", {}, proven=shown).reason == "authz_insufficient"
-    assert home.consume(token, proven=shown).reason == "dpop_replay"
+def test_a_proof_is_taken_even_by_a_call_that_is_denied(chain: Chain) -> None:
+    token = chain.root(bind=binding.OWN).token
+    shown = chain.proof(token, "boss")
+    assert chain.consume(token, "a.drop", {}, proven=shown).reason == "authz_insufficient"
+    assert chain.consume(token, proven=shown).reason == "dpop_replay"
 
 
-def test_proofs_are_remembered_as_long_as_they_could_come_again_and_no_longer(home: Chain) -> None:
-    token = home.root(home.task(), bind=binding.OWN).token
-    shown = home.proof(token, "boss", iat=home.now // 1_000_000 + 60)
-    assert home.consume(token, proven=shown).valid
-    home.now += 120 * 1_000_000
-    assert home.consume(token, proven=shown).reason == "dpop_replay", "the last moment at which it is fresh"
-    home.now += 1_000_001
-    assert home.consume(token, proven=shown).reason == "dpop_iat"
-    home.consume(token)
-    assert home.house.db.execute("SELECT count(*) FROM proof").fetchone()[0] == 1
+def test_proofs_are_remembered_as_long_as_they_could_come_again_and_no_longer(chain: Chain) -> None:
+    token = chain.root(chain.task(), bind=binding.OWN).token
+    shown = chain.proof(token, "boss", iat=chain.now // 1_000_000 + 60)
+    assert chain.consume(token, proven=shown).valid
+    chain.now += 120 * 1_000_000
+    assert chain.consume(token, proven=shown).reason == "dpop_replay", "the last moment at which it is fresh"
+    chain.now += 1_000_001
+    assert chain.consume(token, proven=shown).reason == "dpop_iat"
+    chain.consume(token)
+    assert chain.house.db.execute("SELECT count(*) FROM proof").fetchone()[0] == 1
 
 
-def test_a_proof_for_delegating_is_taken_too_and_no_other_is_one(home: Chain) -> None:
-    child = home.chain("one")[1].token
-    shown = home.delegating(child, "one")
-    assert home.made(child, "two", proven=shown)
-    assert home.refused(child, "three", proven=shown) == "dpop_replay"
-    assert home.refused(child, "three", proven=home.proof(child, "one")) == "dpop_htm"
-    assert home.verify(child, proven=home.delegating(child, "one")).reason == "dpop_htm"
+def test_a_proof_for_delegating_is_taken_too_and_no_other_is_one(chain: Chain) -> None:
+    child = chain.chain("one")[1].token
+    shown = chain.delegating(child, "one")
+    assert chain.made(child, "two", proven=shown)
+    assert chain.refused(child, "three", proven=shown) == "dpop_replay"
+    assert chain.refused(child, "three", proven=chain.proof(child, "one")) == "dpop_htm"
+    assert chain.verify(child, proven=chain.delegating(child, "one")).reason == "dpop_htm"
 
 
-def test_an_unbound_token_needs_no_proof_and_a_bad_one_does_not_help_or_harm(home: Chain) -> None:
-    token = home.root().token
+def test_an_unbound_token_needs_no_proof_and_a_bad_one_does_not_help_or_harm(chain: Chain) -> None:
+    token = chain.root().token
     asked = Question(token.encode(), AUDIENCE, proof=(b"garbage", METHOD, ADDRESS))
-    assert verify(home.house, asked).valid
+    assert verify(chain.house, asked).valid
 
 
-def test_far_from_the_authority_the_proof_is_checked_and_not_remembered(home: Chain, tmp_path: Path) -> None:
-    _, child = home.chain("one")
+def test_far_from_the_authority_the_proof_is_checked_and_not_remembered(chain: Chain, tmp_path: Path) -> None:
+    _, child = chain.chain("one")
     keys = {
-        "keys": [json.loads(home.house.db.execute("SELECT public FROM signing_key WHERE use = 'token'").fetchone()[0])]
+        "keys": [json.loads(chain.house.db.execute("SELECT public FROM signing_key WHERE use = 'token'").fetchone()[0])]
     }
     known = Known(ISSUER, keys, trust_domain="example.org")
-    asked = home.question(child.token)
-    assert [verify_offline(known, asked, home.now).reason for _ in range(2)] == ["valid", "valid"]
-    assert verify_offline(known, home.question(child.token, by="two"), home.now).reason == "dpop_key_mismatch"
-    assert verify_offline(known, asked._replace(proof=None), home.now).reason == "pop_required"
-    wide = home.question(child.token, args={"n": 51})
-    assert verify_offline(known, wide, home.now).reason == "authz_insufficient"
+    asked = chain.question(child.token)
+    assert [verify_offline(known, asked, chain.now).reason for _ in range(2)] == ["valid", "valid"]
+    assert verify_offline(known, chain.question(child.token, by="two"), chain.now).reason == "dpop_key_mismatch"
+    assert verify_offline(known, asked._replace(proof=None), chain.now).reason == "pop_required"
+    wide = chain.question(child.token, args={"n": 51})
+    assert verify_offline(known, wide, chain.now).reason == "authz_insufficient"

@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 from collections import Counter as Bag
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,6 @@ from tests.ops.token_home import Authority, records
 from tests.ops.treasury import Treasury, treasury
 
 LIMITS = [{"id": "L", "match": {"tools": ["pay.*"]}, "per": "task", "calls": 3, "spend": {"unit": "EUR", "max": 900}}]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("limits") / "home")
-    yield made
-    made.house.close()
 
 
 def settle(house: House, call: int, result: Result) -> int:

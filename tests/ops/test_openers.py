@@ -32,13 +32,6 @@ OPENERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("openers") / "home")
-    yield made
-    made.house.close()
-
-
 @pytest.fixture
 def desk(authority: Authority) -> Iterator[Treasury]:
     with treasury(authority) as made:

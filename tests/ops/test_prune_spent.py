@@ -32,13 +32,6 @@ WEEK = {"id": "week", "match": {"tools": ["pay.*"]}, "per": "agent", "window": "
 EVER = {"id": "ever", "match": {"tools": ["pay.*"]}, "per": "agent", "calls": 7}
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("spent") / "home")
-    yield made
-    made.house.close()
-
-
 def count(house: House, table: str) -> int:
     return int(house.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,6 @@ from nhictl.store import log
 from tests.ops.token_home import Authority, add_token, records
 
 CALL: dict[str, Any] = {"type": "tool.called", "tool": "reports.read", "args": {"limit": 3}, "call": "c1"}
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("record") / "home")
-    yield made
-    made.house.close()
-
-
-@pytest.fixture
-def home(authority: Authority) -> Iterator[House]:
-    with authority.copy() as house:
-        yield house
 
 
 def tell(house: House, *events: dict[str, Any], token: bytes | None = None) -> list[Outcome]:

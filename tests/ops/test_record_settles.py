@@ -18,13 +18,6 @@ from tests.ops.treasury import Treasury, treasury
 LIMIT = {"id": "out", "match": {"tools": ["pay.*"]}, "per": "task", "bytes_out": 1000}
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("settles") / "home")
-    yield made
-    made.house.close()
-
-
 @pytest.fixture
 def desk(authority: Authority) -> Iterator[Treasury]:
     with treasury(authority, limits=[LIMIT]) as made:

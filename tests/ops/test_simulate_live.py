@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from nhictl.ops import simulate_policy
 from nhictl.ops.guard_call import Call, Grip, begin, settle
@@ -18,13 +15,6 @@ LIMITS: list[dict[str, Any]] = [
     {"id": "H", "match": {"tools": ["pay.*"]}, "per": "agent", "window": "10m", "calls": 3},
     {"id": "B", "match": {"tools": ["pay.*"]}, "per": "instance", "bytes_out": 1000},
 ]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("again") / "home")
-    yield made
-    made.house.close()
 
 
 def guarded(desk: Treasury, amount: int, bytes_out: int = 0, *, made: bool = True) -> str:

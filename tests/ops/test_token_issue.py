@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -38,19 +37,6 @@ from tests.ops.token_home import (
     question,
     records,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("authority") / "home")
-    yield made
-    made.house.close()
-
-
-@pytest.fixture
-def home(authority: Authority) -> Iterator[House]:
-    with authority.copy() as house:
-        yield house
 
 
 def tree(house: House, size: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +17,6 @@ from tests.ops.token_codes import DOCUMENTED, generic
 from tests.ops.token_home import AUDIENCE, ISSUER, Authority, decoded, loose_json, question, sign
 
 quick = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("authority") / "home")
-    yield made
-    made.house.close()
 
 
 def public_jwk(authority: Authority) -> dict[str, Any]:

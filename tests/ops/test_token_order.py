@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 
 import pytest
@@ -14,13 +13,6 @@ from tests.ops.token_vectors import VECTORS_OF_THE_TEXT, Vector
 from tests.ops.token_vectors_claims import CLAIMS
 from tests.ops.token_vectors_keys import KEYS
 from tests.ops.token_vectors_state import STATE, UNDECIDED
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("authority") / "home")
-    yield made
-    made.house.close()
 
 
 def one_each() -> list[Vector]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,6 @@ from nhictl.ops.revoke_token import Selector, revoke
 from nhictl.ops.verify_token import consume, verify
 from tests.harness import Clock
 from tests.ops.token_home import Authority, add_agent, add_task, add_token, question, records
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("authority") / "home")
-    yield made
-    made.house.close()
-
-
-@pytest.fixture
-def home(authority: Authority) -> Iterator[House]:
-    with authority.copy() as house:
-        yield house
 
 
 def reason(house: House, token: Issued) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -20,13 +19,6 @@ from tests.ops.token_home import AUDIENCE, TTL_S, Authority, add_agent, add_task
 from tests.ops.token_vectors_claims import times
 
 SECOND = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("authority") / "home")
-    yield made
-    made.house.close()
 
 
 BOUNDARIES = [

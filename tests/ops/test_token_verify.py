@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,13 +20,6 @@ from tests.ops.token_vectors_state import STATE, UNDECIDED
 
 VECTORS = [*VECTORS_OF_THE_TEXT, *KEYS, *CLAIMS, *BOUND, *STATE]
 IDS = [f"{v.step}-{v.reason}-{v.name[:40]}" for v in VECTORS]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    made = Authority(tmp_path_factory.mktemp("authority") / "home")
-    yield made
-    made.house.close()
 
 
 def test_the_table_is_the_documented_one(shared: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,35 +15,12 @@ from nhictl.store import files, log
 from nhictl.store.keys import KEK_FILE
 from nhictl.store.schema import VERSION
 from tests.harness import Program
+from tests.store.home_state import state
 
 COMMANDS = (
     ("audit", "verify"),
     ("agent", "register", "x", "--owner", "o", "--purpose", "p"),
 )
-
-
-@pytest.fixture
-def home(house: House) -> Path:
-    """An initialised home with nobody in it."""
-    house.close()
-    return house.home
-
-
-def state(home: Path) -> dict[str, tuple[int, str]]:
-    """Mode and content digest of every file; the lock file may come and go."""
-    found = {}
-    for path in sorted(home.rglob("*")):
-        info = path.lstat()
-        whole = (
-            path.read_bytes()
-            if stat.S_ISREG(info.st_mode)
-            else os.fsencode(os.readlink(path))
-            if path.is_symlink()
-            else b""
-        )
-        found[path.name] = (stat.S_IMODE(info.st_mode), hashlib.sha256(whole).hexdigest())
-    found.pop("lock", None)
-    return found
 
 
 def symlinked(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -13,35 +12,12 @@ from pathlib import Path
 import pytest
 
 from nhictl.errors import UnsafeError
-from nhictl.ops.house import DATABASE, House
+from nhictl.ops.house import DATABASE
 from nhictl.store import files, sqlite
 from nhictl.store.keys import KEK_FILE
 from nhictl.store.schema import VERSION
 from tests.harness import Program
-
-
-@pytest.fixture
-def home(house: House) -> Path:
-    """An initialised home with nobody in it."""
-    house.close()
-    return house.home
-
-
-def state(home: Path) -> dict[str, tuple[int, str]]:
-    """Mode and content digest of every file; the lock file may come and go."""
-    found = {}
-    for path in sorted(home.rglob("*")):
-        info = path.lstat()
-        whole = (
-            path.read_bytes()
-            if stat.S_ISREG(info.st_mode)
-            else os.fsencode(os.readlink(path))
-            if path.is_symlink()
-            else b""
-        )
-        found[path.name] = (stat.S_IMODE(info.st_mode), hashlib.sha256(whole).hexdigest())
-    found.pop("lock", None)
-    return found
+from tests.store.home_state import state
 
 
 def test_what_init_leaves(home: Path) -> None:
