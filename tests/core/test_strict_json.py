@@ -65,7 +65,7 @@ BAD: dict[str, tuple[bytes | str, str]] = {
     "raw line feed in a string": (b'"\n"', "invalid control character"),
     "NUL after": (b"1\0", "extra data"),
     "two values": (b"1 2", "extra data"),
-    "trailing comma": (b"[1,]", "expecting value"),
+    "trailing comma": (b"[1,]", "expecting value|trailing comma"),
     "single quotes": (b"{'a':1}", "expecting property name"),
     "comment": (b"1//", "extra data"),
     "leading zero": (b"01", "extra data"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ def apply(home: Agents, *listed: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Agents:
-    return Agents(tmp_path)
+def home(tmp_path: Path) -> Iterator[Agents]:
+    made = Agents(tmp_path)
+    yield made
+    made.house.close()
 
 
 def test_missing_are_registered_differing_updated_others_left_alone(home: Agents) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from tests.ops.agent_house import AUDIENCE, MINUTE, Agents
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Agents:
+def home(tmp_path: Path) -> Iterator[Agents]:
     made = Agents(tmp_path)
     made.add(expires_s=600)
-    return made
+    yield made
+    made.house.close()
 
 
 def standing(home: Agents, task: str, token: str) -> list[str]:

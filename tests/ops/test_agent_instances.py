@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,12 @@ GITHUB = {"GITHUB_RUN_ID": "1658821493", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Agents:
+def home(tmp_path: Path) -> Iterator[Agents]:
     made = Agents(tmp_path)
     made.add()
     made.add("other")
-    return made
+    yield made
+    made.house.close()
 
 
 def stop(home: Agents, instance: str = "one", agent: str = "bot") -> int:

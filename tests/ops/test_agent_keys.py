@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,12 @@ def key(number: int) -> agent_keys.OwnKey:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Agents:
+def home(tmp_path: Path) -> Iterator[Agents]:
     made = Agents(tmp_path)
     register(made.house, Registration("bot", "o", "p"), key(1))
     register(made.house, Registration("bare", "o", "p"))
-    return made
+    yield made
+    made.house.close()
 
 
 def keys(home: Agents, at: int | None = None) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from tests.ops.agent_house import MINUTE, Agents
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Agents:
+def home(tmp_path: Path) -> Iterator[Agents]:
     made = Agents(tmp_path)
     made.add(env="prod", trust=1, groups=("b", "a"), labels=(("k", "v"),))
-    return made
+    yield made
+    made.house.close()
 
 
 CHANGES: list[tuple[str, Edit, dict[str, Any]]] = [

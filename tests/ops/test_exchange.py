@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,10 @@ from tests.ops.exchange_house import Exchange, fresh
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Exchange:
-    return Exchange(tmp_path)
+def home(tmp_path: Path) -> Iterator[Exchange]:
+    made = Exchange(tmp_path)
+    yield made
+    made.house.close()
 
 
 def claims_of(token: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,18 @@ FORK: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
-    return Exchange(tmp_path_factory.mktemp("attacks"), jwks={"keys": [RSA_JWK, EC_JWK]})
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    made = Exchange(tmp_path_factory.mktemp("attacks"), jwks={"keys": [RSA_JWK, EC_JWK]})
+    yield made
+    made.house.close()
 
 
 @pytest.fixture
-def home(template: Exchange) -> Exchange:
+def home(template: Exchange) -> Iterator[Exchange]:
     made = template.copy()
     made.__class__ = Exchange
-    return made  # type: ignore[return-value]
+    yield made  # type: ignore[misc]
+    made.house.close()
 
 
 def tampered(token: bytes, **changes: Any) -> bytes:

@@ -25,11 +25,6 @@ from tests.ops.token_home import AUDIENCE, Authority, add_token, records
 CALL = Call("reports.read", {"limit": 10}, AUDIENCE + "/2026")
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("guard") / "home")
-
-
 @pytest.fixture
 def house(authority: Authority) -> Iterator[House]:
     with authority.copy() as found:

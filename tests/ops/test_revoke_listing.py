@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from tests.ops.token_home import AUDIENCE, Authority, add_agent, boxes
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "home")
+def authority(tmp_path: Path) -> Iterator[Authority]:
+    made = Authority(tmp_path / "home")
+    yield made
+    made.house.close()
 
 
 def made(house: House, agent: str, count: int) -> list[str]:
