@@ -6,6 +6,7 @@ Inside, an instant is an int of microseconds since the Unix epoch, UTC; a durati
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -17,7 +18,13 @@ _LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 def rfc3339(at_us: int) -> str:
     """`2026-11-23T20:44:05.000001Z`: always UTC, always six digits, so that texts sort as times do."""
-    return (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds")[:26] + "Z"
+    second, rest = divmod(at_us, 1_000_000)
+    return f"{_second(second)}.{rest:06}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(at_s: int) -> str:
+    return (_EPOCH + timedelta(seconds=at_s)).isoformat()[:19]
 
 
 def parse_rfc3339(text: str) -> int:

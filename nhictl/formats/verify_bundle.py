@@ -16,8 +16,9 @@ from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MAX_BYTES, MAX_NAMES, HEX, MORE = 512 << 20, 1 << 22, frozenset("0123456789abcdef"), {"detections.json"}
-MEMBERS = {"manifest.json", "manifest.sig", "records.jsonl", "proofs.json", "checkpoint.txt", "content.json", "verify.py"}
+MAX_BYTES, MAX_NAMES, HEX = 512 << 20, 1 << 22, frozenset("0123456789abcdef")
+MEMBERS = {"manifest.json", "manifest.sig", "records.jsonl", "proofs.json", "checkpoint.txt", "content.json",
+           "detections.json", "verify.py"}
 class Fault(Exception):  # noqa: N818  # what is wrong with a bundle: its class, and a sentence
     def __init__(self, kind: str, message: str, verdict: str = "TAMPERED") -> None:
         super().__init__(message)
@@ -129,7 +130,7 @@ def opened(file: BinaryIO) -> dict[str, bytes]:  # the members; none is compress
             for each in found:
                 name = each.filename
                 policy = len(name) == 78 and (name[:9], name[73:]) == ("policies/", ".json") and set(name[9:73]) <= HEX
-                need(name in MEMBERS | MORE or policy, "member_strange", f"no such member: {name[:80]!r}")
+                need(name in MEMBERS or policy, "member_strange", f"no such member: {name[:80]!r}")
                 plain = each.compress_type == zipfile.ZIP_STORED and each.compress_size == each.file_size
                 need(plain and not each.flag_bits & 1, "compressed", f"{name} is compressed or encrypted")
             need(len({each.filename for each in found}) == len(found), "member_twice", "a member is there twice")

@@ -19,11 +19,11 @@ from nhictl.errors import ConflictError, NhictlError, UnavailableError, UnsafeEr
 from nhictl.ops import sealing
 from nhictl.ops.high_water import Mark
 from nhictl.ops.house import House
-from nhictl.ops.turn import LogKey, in_turn, still
+from nhictl.ops.log_end import VERIFY, View, check, seen
+from nhictl.ops.turn import LogKey, in_turn, kid_of, still
 from nhictl.store import ballast, erasure, log, sqlite
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
-_VERIFY: Final = "look at it with: nhictl audit verify"
 AUTHORITY: Final = sealing.AUTHORITY
 
 T = TypeVar("T")
@@ -46,16 +46,7 @@ def _tree_of(head: log.HeadRow) -> CompactRange:
     try:
         return CompactRange.from_bytes(head.size, head.subtrees)
     except ValueError as e:
-        raise UnsafeError(f"the head of the log is damaged: {e}", code="store_damaged", hint=_VERIFY) from e
-
-
-def _check_head(db: sqlite3.Connection, head: log.HeadRow) -> None:
-    """Nothing is appended to a head that is not the newest record: the log would never verify again."""
-    if head.size == 0:
-        return
-    found = log.from_(db, head.size - 1, 2)
-    if len(found) != 1 or found[0][0] != head.size - 1 or record.next_prev(found[0][1]) != head.prev:
-        raise UnsafeError("the head of the log is not its newest record", code="store_damaged", hint=_VERIFY)
+        raise UnsafeError(f"the head of the log is damaged: {e}", code="store_damaged", hint=VERIFY) from e
 
 
 class Act:
@@ -68,6 +59,7 @@ class Act:
         self.db = db
         self.mark = mark or Mark(house)
         self.note = ""
+        self.end: log.Beginning | None = None
         self.now_us = now_us
         self.tree = _tree_of(before)
         self.prev = before.prev
@@ -122,7 +114,9 @@ class Act:
         """Sign the checkpoint over everything appended, move the head and return it."""
         after, key = self.head(), self.next_key or key
         self.note = checkpoint.sign(checkpoint.Checkpoint(*after), key.private, key.public)
-        log.set_head(self.db, log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes()), self.note)
+        row = log.HeadRow(after.size, self.ts, self.prev, self.tree.to_bytes())
+        self.end = log.Beginning(row, self.note, None, False, kid_of(key.public))
+        log.set_head(self.db, row, self.note)
         self.mark.keep(self.db)
         return after
 
@@ -170,14 +164,18 @@ def _once(
             db.execute("BEGIN IMMEDIATE")
         try:
             with sqlite.guarded("write the log"):
-                before = log.head(db) or log.HeadRow(0, 0, record.GENESIS_PREV, b"")
-                mark.check(db, before, revokes=revokes)
+                view = seen(house)
+                found = view.end
+                before = found.head if found else log.HeadRow(0, 0, record.GENESIS_PREV, b"")
+                mark.check(db, before, found.note if found else None, revokes=revokes)
                 now_us = house.clock()
                 if grants and now_us + CLOCK_LEEWAY_US < before.ts:
                     raise clock_regressed(now_us, before.ts)
-                _check_head(db, before)
-                key = still(house, key) if before.size else key
-                house.erasing = before.size > 0 and _erasing(db)
+                if found is not None:
+                    if not view.checked:
+                        check(found)
+                    key = still(house, key, found.kid)
+                house.erasing = found is not None and _erasing(db)
                 act = Act(house, db, now_us, before, mark)
                 answer = decide(act)
                 if act.seq == before.size:
@@ -192,7 +190,9 @@ def _once(
             if undo is not None:
                 undo()
             raise
+        lock.open_door()
         _commit(house, db, after, act.prev, undo)
+        house.left = View(db, view.version, act.end, checked=True)
         mark.move(act.note)
     finally:
         mark.close()

@@ -10,7 +10,7 @@ from nhictl.core.identity import spiffe
 from nhictl.errors import NotFoundError
 from nhictl.ops.house import House
 from nhictl.store import agents as table
-from nhictl.store import belongings, log, sqlite
+from nhictl.store import belongings, docs, log, sqlite
 
 
 def below_of(house: House, at_us: int | None) -> int:
@@ -20,7 +20,7 @@ def below_of(house: House, at_us: int | None) -> int:
 
 def state_at(row: table.AgentRow, at_us: int) -> str:
     """`active`, `suspended`, `retired`, or `expired` once its expiry has passed."""
-    expires = json.loads(row.doc).get("expires_us")
+    expires = docs.read(row.doc).get("expires_us")
     return "expired" if row.state == "active" and expires is not None and at_us >= expires else row.state
 
 

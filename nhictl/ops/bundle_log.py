@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,7 @@ from nhictl.errors import ConflictError, InputError, NotFoundError, UnavailableE
 from nhictl.formats import verify_bundle
 from nhictl.ops.act import Head, transact
 from nhictl.ops.audit_log import public_keys
+from nhictl.ops.bundle_findings import findings
 from nhictl.ops.bundle_rows import MAX_BYTES, Row, Wanted, rows_of
 from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
@@ -51,20 +53,20 @@ class Bundled(NamedTuple):
 
 def bundle(
     house: House, wanted: Wanted, out: Path, *, disclose: Sequence[str] = (), anchors: Sequence[ledger.Anchor] = (),
-    segments: Sequence[Path] = (), detections: Sequence[dict[str, Any]] | None = None,
+    segments: Sequence[Path] = (),
 ) -> Bundled:  # fmt: skip
     """Write the bundle to a new file.
 
     Content under a label in `disclose` (or all, for `all`) is opened, and that is a record of its own. Records whose lines
-    were moved out are looked for in `segments`; the manifest says below which record they were not all read. `detections`
-    become a member of their own. NotFoundError (4) if no record fits, ConflictError (5) if the file exists, InputError (2)
-    for an anchor that is not of this log's past or a bundle over `MAX_BYTES`, UnsafeError (6) if the log, or a segment, is
-    not what was signed.
+    were moved out are looked for in `segments`; the manifest says below which record they were not all read. What the
+    detections say of these records is a member of its own. NotFoundError (4) if no record fits, ConflictError (5) if the
+    file exists, InputError (2) for an anchor that is not of this log's past or a bundle over `MAX_BYTES`, UnsafeError (6)
+    if the log, or a segment, is not what was signed.
     """
     if out.exists() or out.is_symlink():
         raise ConflictError(f"`{out}` exists already", code="exists", hint="nothing is overwritten")
     with snapshot(house):
-        parts, manifest = _made(house, wanted, disclose, anchors, segments, detections)
+        parts, manifest = _made(house, wanted, disclose, anchors, segments)
     data = _packed(parts)
     head = None
     if manifest["disclosed"]:
@@ -81,8 +83,7 @@ def bundle(
 
 
 def _made(
-    house: House, wanted: Wanted, disclose: Sequence[str], anchors: Sequence[ledger.Anchor], segments: Sequence[Path],
-    detections: Sequence[dict[str, Any]] | None,
+    house: House, wanted: Wanted, disclose: Sequence[str], anchors: Sequence[ledger.Anchor], segments: Sequence[Path]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:  # fmt: skip
     note, size = note_over(house, None)
     said = checkpoint.parse(note)
@@ -90,9 +91,9 @@ def _made(
     stored = Rows(house, moved, segments)
     rows = rows_of(stored, wanted, size)
     chosen = [row for row in rows if row.value is not None]
+    unread = moved.unread() if stored.unread else None
     if not chosen:
-        hint = moved.unread() if stored.unread else None
-        raise NotFoundError("no record fits what was asked for", code="nothing_matched", hint=hint)
+        raise NotFoundError("no record fits what was asked for", code="nothing_matched", hint=unread)
     key = log_key(house)
     opened, disclosed, withheld, erased = _content(house, chosen, disclose)
     parts = {
@@ -102,7 +103,7 @@ def _made(
         "content.json": _json(opened),
         "verify.py": Path(verify_bundle.__file__).read_bytes(),
         **_policies(house, chosen),
-        **({} if detections is None else {"detections.json": _json(list(detections))}),
+        "detections.json": _json(findings(house, _below(stored, size), {row.seq for row in chosen}, disclose, unread)),
     }
     manifest = {
         "schema": BUNDLE,
@@ -124,6 +125,10 @@ def _made(
     message = f"nhictl-bundle/v1\n{said.chain}\n{sha256(parts['manifest.json']).hexdigest()}\n".encode()
     parts["manifest.sig"] = base64.b64encode(checkpoint.sign_raw(message, key.private)) + b"\n"
     return parts, manifest
+
+
+def _below(rows: Iterable[tuple[int, bytes]], size: int) -> Iterator[tuple[int, bytes]]:
+    return itertools.takewhile(lambda row: row[0] < size, rows)
 
 
 def _json(value: Any) -> bytes:

@@ -6,7 +6,7 @@ their times, since a record that imports them is later than what they tell of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.ledger import record
@@ -93,15 +93,13 @@ class Evidence:
 
         yield from (of_event(event) for event in merge([file.events() for file in self._foreign]))
 
-    def _decoded(self, lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-        for seq, line in lines:
-            try:
-                found = record.decode(line)
-            except record.RecordError:
-                self._counts[2] += 1
-                continue
+    def _decoded(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        def failed() -> None:
+            self._counts[2] += 1
+
+        for found in record.decoded(lines, failed):
             self._counts[0] += 1
-            yield seq, found
+            yield found
 
     def close(self) -> None:
         """Work out what the sources prove; InputError if none of the files is a log."""

@@ -52,8 +52,8 @@ def read(house: House) -> bytes | None:
     return mark_file.read(path) if path is not None else None
 
 
-def fault(house: House, db: sqlite3.Connection, mark: bytes | None) -> Fault | None:
-    """What is wrong with a database, given a mark that was read before it."""
+def fault(house: House, db: sqlite3.Connection, mark: bytes | None, newest: str | None = None) -> Fault | None:
+    """What is wrong with a database, given a mark that was read before it; `newest` is its newest checkpoint, if known."""
     if path_of(house) is None:
         return None
     if mark is None:
@@ -61,6 +61,8 @@ def fault(house: House, db: sqlite3.Connection, mark: bytes | None) -> Fault | N
             return None  # a home of before there were marks: the next act makes one
         text = f"`{FILE}` is missing from the home: whether the database is the newest one cannot be told"
         return Fault("high_water_missing", text, None)
+    if newest is not None and newest.encode() == mark:
+        return None
     lines = mark.split(b"\n", 2)
     size = int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 19 else -1
     if size > 0 and (held := log.note_at(db, size)) is not None and held.encode() == mark:
@@ -150,8 +152,8 @@ class Mark:
         self._open = False
         self._new = False
 
-    def check(self, db: sqlite3.Connection, before: log.HeadRow, *, revokes: bool) -> None:
-        """Compare with the head before the act; raise UnsafeError (6) unless the act only takes authority away.
+    def check(self, db: sqlite3.Connection, before: log.HeadRow, note: str | None, *, revokes: bool) -> None:
+        """Compare with the head before the act and its checkpoint; UnsafeError (6) unless the act only takes authority away.
 
         Such an act goes on whatever is wrong with the mark, and then leaves it as it is.
         """
@@ -166,7 +168,7 @@ class Mark:
             if first:
                 self._begin(db, before, held)
             else:
-                self.found = fault(self._house, db, held)
+                self.found = fault(self._house, db, held, note)
         except (UnsafeError, UnavailableError) as e:
             if not revokes:
                 self._house.heeded = True

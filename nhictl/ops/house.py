@@ -17,6 +17,7 @@ from nhictl.errors import NhictlError, UnavailableError, UnsafeError
 from nhictl.store import agents, files, keys, log, sqlite
 
 if TYPE_CHECKING:
+    from nhictl.ops.log_end import View
     from nhictl.store.passphrase import Source
 
 DATABASE = "nhictl.db"
@@ -86,6 +87,8 @@ class House:
         self._opened: dict[str, Any] = {}
         self.active: dict[str, Any] = {}
         """By use, the signing key in force when last looked, opened: who uses it asks under the lock whether it still is."""
+        self.left: View | None = None
+        """How this process's last act left the end of the log."""
         self.erasing = False
         """Whether an erasure waited for its files when this process last wrote."""
         self._reader: House | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -12,12 +11,12 @@ from nhictl.core import strict_json, times
 from nhictl.core.identity import spiffe
 from nhictl.core.token import b64, jws, profile
 from nhictl.errors import ConflictError, InputError, UnsafeError
-from nhictl.ops import agents, binding, instances, policies, status_entries, tasks
+from nhictl.ops import agents, binding, instances, status_entries, tasks
 from nhictl.ops.act import Act, Head, transact, wrong_state
 from nhictl.ops.house import House
 from nhictl.ops.reading import check_audience
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, status, work
+from nhictl.store import docs, issue, sqlite, status, work
 
 MAX_USES: Final = 1_000_000
 
@@ -68,14 +67,14 @@ def issue_token(
 
     try:
         return once(remembered=True)
-    except ConflictError as e:
+    except (ConflictError, UnsafeError) as e:
         if e.code == "lease_lost":
             from nhictl.ops import leases
 
             leases.notice(house, tasks.find(house, task).id)
-        if e.code != "key_changed":
+        if e.code not in ("key_changed", "clock_regressed"):
             raise
-    return once(remembered=False)  # a rotation came between the look and the lock: the new key signs
+    return once(remembered=False)  # the key of now signs, or there is none, whatever this process remembers
 
 
 def issuing(
@@ -97,11 +96,15 @@ def issuing(
     chosen = ttl_s or profile.DEFAULT_TTL_S
 
     def decide(task: str, act: Act) -> Issued:
-        row, agent, doc = _ready(act, task, instance)
-        if agent_table.key_state(act.db, key.id) != "active":
+        ground = issue.ground(act.db, task, key.id)
+        if ground is None:
+            raise tasks.unknown(task)
+        row, doc = ground.task, docs.read(ground.task.doc)
+        agent = _ready(act, ground, instance, doc["max_tokens"])
+        if ground.key_state != "active":
             raise ConflictError("the signing key was changed meanwhile", code="key_changed", hint="try again")
         issued = act.now_us // 1_000_000
-        ends_us = json.loads(agent.doc).get("expires_us")
+        ends_us = docs.read(agent.doc).get("expires_us")
         expires = min(issued + chosen, doc["deadline_us"] // 1_000_000)
         if expires <= issued:
             raise wrong_state("task", row.name, "closed", "its deadline has passed")
@@ -109,10 +112,10 @@ def issuing(
             raise wrong_state("agent", agent.name, "expired", "its registration ends within this second")
         jti = new_jti(act.house)
         meta = act.house.meta
-        entry = status_entries.draw(act) if kind == profile.AT_JWT else None
+        entry = status_entries.draw(act) if ground.listed and kind == profile.AT_JWT else None
         grant = profile.Grant(
             meta["issuer"], spiffe.agent_id(meta["trust_domain"], agent.name), agent.name, audience, issued, expires,
-            b64.encode(jti), row.name, row.instance, doc["scope"], policies.active_digest(act.house), doc["principal"],
+            b64.encode(jti), row.name, row.instance, doc["scope"], ground.policy, doc["principal"],
             act.head().to_json(seq=False), doc.get("delegation"),
             binding.confirmed(bind, agent), uses=uses,
             status=status_entries.claim(act, entry),
@@ -148,9 +151,9 @@ def new_jti(house: House) -> bytes:
     raise UnsafeError("the random source is stuck", code="random_source")
 
 
-def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, agent_table.AgentRow, dict[str, Any]]:
-    """The task, its agent and its document, if a token may be issued; counts the token."""
-    row = tasks.find(act.house, task)
+def _ready(act: Act, ground: issue.Ground, instance: str | None, most: int) -> agent_table.AgentRow:
+    """The agent of a task for which a token may be issued; counts the token, of which there may be `most`."""
+    row, agent = ground.task, ground.agent
     if (state := tasks.state_at(row, act.now_us)) != "open":
         late = None if row.ended is not None else "its deadline has passed"
         raise wrong_state("task", row.name, state, late)
@@ -158,13 +161,13 @@ def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, age
         from nhictl.ops import leases
 
         leases.refuse_unheld(act, row)
-    agent = agent_table.by_id(act.db, row.agent)
     if agent is None:
         raise UnsafeError(f"task `{row.name}` has no agent in the database", code="store_damaged")
     if (standing := agents.state_at(agent, act.now_us)) != "active":
         raise wrong_state("agent", agent.name, standing)
-    instances.refuse_suspended(act, agent, row.instance)
-    if work.any_freeze(act.db):
+    if ground.halted:
+        instances.refuse_suspended(act, agent, row.instance)
+    if ground.frozen:
         from nhictl.ops import frozen
 
         frozen.refuse(act, agent)
@@ -173,10 +176,9 @@ def _ready(act: Act, task: str, instance: str | None) -> tuple[work.TaskRow, age
             f"task `{row.name}` belongs to instance `{row.instance}`", code="instance_mismatch",
             hint="two running copies never share a task: open another",
         )  # fmt: skip
-    doc = json.loads(row.doc)
-    if not work.count_token(act.db, row.id, doc["max_tokens"]):
+    if not work.count_token(act.db, row.id, most):
         raise ConflictError(
-            f"task `{row.name}` has had its {doc['max_tokens']} tokens", code="task_tokens_exhausted",
+            f"task `{row.name}` has had its {most} tokens", code="task_tokens_exhausted",
             hint="open a task with a larger --max-tokens",
         )  # fmt: skip
-    return row, agent, doc
+    return agent

@@ -138,10 +138,6 @@ class Files:
 
 def decode(rows: Iterator[tuple[int, bytes]]) -> tuple[list[tuple[int, dict[str, Any]]], int]:
     """Record lines as members; lines that are no records of ours are counted, and the verdict tells of them."""
-    good, bad = [], 0
-    for seq, line in rows:
-        try:
-            good.append((seq, record.decode(line)))
-        except record.RecordError:
-            bad += 1
-    return good, bad
+    bad: list[None] = []
+    good = list(record.decoded(rows, lambda: bad.append(None)))
+    return good, len(bad)

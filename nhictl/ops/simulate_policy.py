@@ -95,7 +95,7 @@ class Simulated:
         opener = contents.Contents(self.house)
         with sqlite.guarded("read the log"):
             yield from own.stream(
-                _decoded(log.lines(self.house.db)), opener.content, replay.reimport, self.simulation.returned
+                record.decoded(log.lines(self.house.db)), opener.content, replay.reimport, self.simulation.returned
             )
 
     def _judge(self, name: str | None, verdict: str, code: int) -> None:
@@ -213,14 +213,5 @@ def _head(source: sources.Source) -> bytes:
 def _exported(source: sources.Source, returned: Callable[[Event], None]) -> Iterator[Event]:
     with source.path.open("rb") as file:
         yield from own.stream(
-            _decoded(enumerate(log_file.read_lines(file, []))), lambda _seq, _label: None, returned=returned
+            record.decoded(enumerate(log_file.read_lines(file, []))), lambda _seq, _label: None, returned=returned
         )
-
-
-def _decoded(rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Record lines as members; a line that is none is passed over here, and the log's verdict tells of it."""
-    for seq, line in rows:
-        try:
-            yield seq, record.decode(line)
-        except record.RecordError:
-            continue

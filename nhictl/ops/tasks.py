@@ -10,7 +10,7 @@ from nhictl.errors import NotFoundError
 from nhictl.ops import agents
 from nhictl.ops.house import House
 from nhictl.store import agents as agent_table
-from nhictl.store import sqlite, work
+from nhictl.store import docs, sqlite, work
 
 LATEST = agent_table.LATEST
 
@@ -19,15 +19,20 @@ def find(house: House, name: str, below: int = LATEST) -> work.TaskRow:
     """The task of that id; NotFoundError (exit 4)."""
     row = work.task(house.db, name, below)
     if row is None:
-        raise NotFoundError(f"no task `{name}`", code="task_unknown", hint="nhictl task list")
+        raise unknown(name)
     return row
+
+
+def unknown(name: str) -> NotFoundError:
+    """The error for a task that there is not (exit 4)."""
+    return NotFoundError(f"no task `{name}`", code="task_unknown", hint="nhictl task list")
 
 
 def state_at(row: work.TaskRow, at_us: int, below: int = LATEST) -> str:
     """`open`, `closed` or `killed`; an open one past its deadline counts as closed."""
     if row.ended is not None and row.ended < below:
         return str(row.outcome)
-    return "closed" if at_us >= json.loads(row.doc)["deadline_us"] else "open"
+    return "closed" if at_us >= docs.read(row.doc)["deadline_us"] else "open"
 
 
 def to_json(house: House, row: work.TaskRow, at_us: int, below: int = LATEST) -> dict[str, Any]:

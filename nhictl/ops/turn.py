@@ -72,12 +72,12 @@ def in_turn(house: House, grants: bool, key: LogKey | None = None) -> tuple[Writ
     return in_turn(house, grants)
 
 
-def still(house: House, key: LogKey) -> LogKey:
-    """The log key that is in force now that the lock is held: another, if it was rotated since `key` was opened.
+def still(house: House, key: LogKey, kid: str | None) -> LogKey:
+    """The log key `kid` that is in force now that the lock is held: another, if it was rotated since `key` was opened.
 
     The key of the keys is open by now, so nothing is asked or derived for it.
     """
-    if agents.active_kid(house.db, "log") not in (None, kid_of(key.public)):
+    if kid not in (None, kid_of(key.public)):
         key = log_key(house)
     house.active["log"] = key
     return key

@@ -107,13 +107,6 @@ def active_key(db: sqlite3.Connection, use: str) -> KeyRow | None:
     return KeyRow(*row) if row else None
 
 
-def active_kid(db: sqlite3.Connection, use: str) -> str | None:
-    """What the key that signs for `use` is called; None if none is active."""
-    query = "SELECT kid FROM signing_key WHERE use = ? AND state = 'active' ORDER BY id DESC LIMIT 1"
-    row = db.execute(query, (use,)).fetchone()
-    return str(row[0]) if row else None
-
-
 def key_state(db: sqlite3.Connection, ident: int) -> str | None:
     """The state of one signing key."""
     row = db.execute("SELECT state FROM signing_key WHERE id = ?", (ident,)).fetchone()

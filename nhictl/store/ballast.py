@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ _SPARE: Final = 4 * SIZE
 _OPEN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+@lru_cache(maxsize=8)
 def beside(database: Path) -> Path:
     """Where the ballast of a database is."""
     return database.with_name(NAME)
@@ -29,12 +31,12 @@ def beside(database: Path) -> Path:
 def keep(database: Path) -> None:
     """Make the ballast whole if it is not, unless the disk has little room itself; never fails."""
     with contextlib.suppress(OSError):
-        try:  # without making a path of it: asked at every act
-            if os.stat(f"{os.path.dirname(database)}/{NAME}").st_size >= SIZE:  # noqa: PTH116, PTH120
+        path = beside(database)
+        try:
+            if os.stat(path).st_size >= SIZE:  # noqa: PTH116  # twice as fast, and asked at every act
                 return
         except FileNotFoundError:
             pass
-        path = beside(database)
         found = os.statvfs(path.parent)
         if found.f_bavail * found.f_frsize < _SPARE:
             return

@@ -1,6 +1,9 @@
 """The writers' queue: one `flock` on a file of its own, taken before `BEGIN IMMEDIATE`, let go after the commit.
 
-SQLite's own busy handler polls with growing sleeps, so that a writer may starve; the kernel's lock queue is in order.
+SQLite's own busy handler polls with growing sleeps, so that a writer may starve. The kernel hands a lock to those who
+wait in order, but whoever asks at the moment it is let go overtakes them all, and mostly that is who had it last. So there
+is a door before it: a lock on the file's first byte, held by who is next. Who has the turn opens the door only when it is
+nearly done (`open_door`): then the next one is there already, and who comes back queues behind the others.
 """
 
 from __future__ import annotations
@@ -8,12 +11,18 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import struct
 import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from nhictl.errors import ConflictError, UnavailableError
+
+_FLOCK: Final = "hhqqi0q"  # struct flock: l_type, l_whence, l_start, l_len, l_pid; padded as C pads it
+_CLOSE: Final = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+_OPEN: Final = struct.pack(_FLOCK, fcntl.F_UNLCK, os.SEEK_SET, 0, 1, 0)
 
 
 class _TimeUpError(Exception):
@@ -53,8 +62,15 @@ class WriteLock:
             return False
         return True
 
+    def _try_door(self) -> bool:
+        try:
+            fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _CLOSE)
+        except BlockingIOError:
+            return False
+        return True
+
     def _wait(self, timeout: float) -> bool:
-        if self._try():
+        if self._try_door() and self._try():
             return True
         if timeout <= 0:
             return False
@@ -69,6 +85,7 @@ class WriteLock:
         try:
             try:
                 signal.setitimer(signal.ITIMER_REAL, timeout)
+                fcntl.fcntl(self._handle, fcntl.F_OFD_SETLKW, _CLOSE)
                 fcntl.flock(self._handle, fcntl.LOCK_EX)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -77,6 +94,10 @@ class WriteLock:
         finally:
             signal.signal(signal.SIGALRM, before)
         return True
+
+    def open_door(self) -> None:
+        """Let who is next come near, shortly before this turn ends."""
+        fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _OPEN)
 
     def release(self) -> None:
         """Let go; harmless if it is not held."""

@@ -22,6 +22,31 @@ def head(db: sqlite3.Connection) -> HeadRow | None:
     return HeadRow(*row) if row else None
 
 
+class Beginning(NamedTuple):
+    """What an act begins with: the head, the checkpoint over it, the newest line, whether there are lines behind the head,
+    and the log key in force.
+    """
+
+    head: HeadRow
+    note: str | None
+    newest: bytes | None
+    beyond: bool
+    kid: str | None
+
+
+def beginning(db: sqlite3.Connection) -> Beginning | None:
+    """All of it in one statement, which every act asks first; None before the first record."""
+    row = db.execute(
+        "SELECT size, ts, prev, subtrees, (SELECT CAST(note AS BLOB) FROM checkpoint WHERE size = head.size),"
+        " (SELECT CAST(line AS BLOB) FROM log WHERE seq = size - 1), EXISTS (SELECT 1 FROM log WHERE seq >= size),"
+        " (SELECT kid FROM signing_key WHERE use = 'log' AND state = 'active' ORDER BY id DESC LIMIT 1)"
+        " FROM head WHERE id = 0"
+    ).fetchone()
+    if row is None:
+        return None
+    return Beginning(HeadRow(*row[:4]), _text(row[4]) if row[4] is not None else None, row[5], bool(row[6]), row[7])
+
+
 def is_stub(line: bytes) -> bool:
     """Whether only a leaf hash stands in the place of a line whose segment was moved out."""
     return len(line) == 33 and line[:1] == b"\0"
@@ -82,15 +107,8 @@ def piece(db: sqlite3.Connection, start: int, end: int) -> list[tuple[int, bytes
     return db.execute(query, (start, end)).fetchall()
 
 
-def from_(db: sqlite3.Connection, start: int, most: int) -> list[tuple[int, bytes]]:
-    """Up to `most` stored (seq, line) from `start` on, as they are."""
-    return db.execute(
-        "SELECT seq, CAST(line AS BLOB) FROM log WHERE seq >= ? ORDER BY seq LIMIT ?", (start, most)
-    ).fetchall()
-
-
 def version(db: sqlite3.Connection) -> int:
-    """A number that changes when another connection has committed."""
+    """A number that changes when another connection has committed, and not when this one has."""
     return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 

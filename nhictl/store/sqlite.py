@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,13 +23,20 @@ def unavailable(error: sqlite3.Error, doing: str) -> NhictlError:
     return UnavailableError(f"cannot {doing}: {error}", hint=hint.get(name[:15].rstrip("_"), hint.get(name)))
 
 
-@contextlib.contextmanager
-def guarded(doing: str) -> Iterator[None]:
+class guarded:  # noqa: N801  # used like a function; a generator would cost every act four calls more
     """Turn SQLite's errors inside into ours."""
-    try:
-        yield
-    except sqlite3.Error as e:
-        raise unavailable(e, doing) from e
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        """Nothing has failed yet."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise unavailable(error, self._doing) from error
 
 
 def create(path: Path) -> sqlite3.Connection:

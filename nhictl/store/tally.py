@@ -27,7 +27,11 @@ _BY_TASK = f"max({_BY_AGENT}, {_SINCE.format('-k.task')})"
 OF_TASK: Final = f"(SELECT coalesce(sum(n), 0) FROM tally WHERE owner = -k.task AND since = {_BY_TASK} AND ends > :now)"
 """How many tokens of a large task `k` stand at the moment `:now`; exact if `trusted`."""
 _ONE = "FROM token t JOIN open_task k ON k.task = t.task WHERE t.id = ?"
-_ADD = "ON CONFLICT (owner, since, ends) DO UPDATE SET n = n + 1"
+_ADD = (
+    f"INSERT INTO tally (owner, since, ends, n) SELECT k.agent, {_BY_AGENT}, {_ENDS}, 1 {_ONE}"
+    f" UNION ALL SELECT -k.task, {_BY_TASK}, {_ENDS}, 1 {_ONE} AND k.many"
+    " ON CONFLICT (owner, since, ends) DO UPDATE SET n = n + 1"
+)
 _TAKE = "UPDATE tally SET n = n - ? WHERE owner = ? AND since = ? AND ends = ?"
 
 
@@ -43,9 +47,7 @@ def open_task(db: sqlite3.Connection, task: int) -> None:
 
 def add(db: sqlite3.Connection, token: int) -> None:
     """Count a token that was just issued."""
-    insert = "INSERT INTO tally (owner, since, ends, n)"
-    db.execute(f"{insert} SELECT k.agent, {_BY_AGENT}, {_ENDS}, 1 {_ONE} {_ADD}", (token,))
-    db.execute(f"{insert} SELECT -k.task, {_BY_TASK}, {_ENDS}, 1 {_ONE} AND k.many {_ADD}", (token,))
+    db.execute(_ADD, (token, token))
 
 
 def forget(db: sqlite3.Connection, token: int) -> None:

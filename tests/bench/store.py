@@ -50,7 +50,8 @@ def bare(folder: Path) -> Any:
         "create table log (seq integer primary key, ts integer, task integer, line blob)",
         "create index log_task on log (task, seq) where task is not null",
         "create table token (id integer primary key, jti blob unique, task, instance, key, seq, issued, expires, digest, aud)",
-        "create index token_task on token (task)",
+        "create index token_task on token (task, expires)",
+        "create table tally (owner, since, ends, n, primary key (owner, since, ends)) without rowid",
         "create table checkpoint (size integer primary key, note text)",
         "create table head (id integer primary key, size, ts, prev, subtrees)",
         "create table task (id integer primary key, tokens)",
@@ -58,7 +59,7 @@ def bare(folder: Path) -> Any:
         db.execute(statement)
     db.execute("insert into task values (1, 0)")
     one, two = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()
-    line, note = b"x" * 620, "n" * 240
+    line, note = b"x" * 648, "n" * 290
 
     def commit() -> None:
         size = bare_count[0] = bare_count[0] + 1
@@ -68,9 +69,12 @@ def bare(folder: Path) -> Any:
         two.sign(note.encode())
         db.execute("update task set tokens = tokens + 1 where id = 1")
         db.execute("insert into log values (?, ?, 1, ?)", (size, size, line))
-        values = (os.urandom(16), 1, "instance", 1, size, size, size, digest, AUDIENCE)
+        values = (os.urandom(16), 1, "i" * 42, 1, size, size, size, digest, AUDIENCE)
         columns = "jti, task, instance, key, seq, issued, expires, digest, aud"
         db.execute(f"insert into token ({columns}) values (?,?,?,?,?,?,?,?,?)", values)
+        tally = "insert into tally values (?, 0, ?, 1) on conflict do update set n = n + 1"
+        db.execute(tally, (1, 1))
+        db.execute(tally, (-1, 1))
         db.execute("insert or replace into head values (0, ?, ?, ?, ?)", (size, size, "p" * 64, b"s" * 320))
         db.execute("insert into checkpoint values (?, ?)", (size, note))
         db.execute("commit")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sqlite3
 from typing import Any
 
 import pytest
@@ -138,6 +140,35 @@ def test_nobody_sees_a_record_before_its_commit(house: House) -> None:
     assert row is not None
     assert [*seen, row.size] == [2, 3]
     other.close()
+
+
+def test_what_somebody_else_did_meanwhile_is_seen(house: House) -> None:
+    other = House(house.home, house.database, clock=house.clock)
+    numbers = [transact(who, one_record)[0] for who in (house, house, other, other, house, other, house)]
+    assert numbers == list(range(2, 9))
+    assert verify_home(house, ()).exit == 0
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE log SET line = CAST(replace(CAST(line AS TEXT), 'prepared', 'activated') AS BLOB) WHERE seq = 3",
+        "DELETE FROM log WHERE seq = 3",
+        "INSERT INTO log (seq, ts, line) SELECT 4, ts, line FROM log WHERE seq = 3",
+        "UPDATE head SET prev = replace(prev, substr(prev, 1, 1), 'x')",
+    ],
+)
+def test_a_log_that_was_changed_between_two_acts_of_a_process_gets_no_record(house: House, change: str) -> None:
+    transact(house, one_record)
+    transact(house, one_record)
+    with contextlib.closing(sqlite3.connect(house.database)) as db, db:
+        assert db.execute(change).rowcount == 1
+    before = dump(house)
+    for _ in range(2):
+        with pytest.raises(UnsafeError, match="the head of the log is not its newest record"):
+            transact(house, one_record)
+    assert dump(house) == before
 
 
 def test_what_is_sealed_is_not_in_the_line(house: House) -> None:

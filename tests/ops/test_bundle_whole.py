@@ -190,16 +190,43 @@ def test_lies_that_the_holder_of_the_key_signed(case: Case, change: Callable[[Ca
     assert verify_bundle.judged(io.BytesIO(signed(case, dict(case.parts))), [], [], [])["class"] is None
 
 
-def test_detections_are_a_member_that_is_summed(case: Case, tmp_path: Path) -> None:
-    bundle(case.desk.house, Wanted(since_us=0), tmp_path / "d.zip", detections=[{"rule": "x", "records": [3]}])
-    with zipfile.ZipFile(tmp_path / "d.zip") as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    assert json.loads(parts["detections.json"]) == [{"records": [3], "rule": "x"}]
-    assert verify_bundle.judged(io.BytesIO((tmp_path / "d.zip").read_bytes()), [], [], [])["class"] is None
+def test_detections_are_a_member_that_is_summed(case: Case) -> None:
+    parts = dict(case.parts)
+    assert json.loads(parts["detections.json"])["schema"] == "nhictl.detections/v1"
     parts["detections.json"] = b"[]\n"
     assert verify_bundle.judged(io.BytesIO(bundle_log._packed(parts)), [], [], [])["class"] == "digest"
     del parts["detections.json"]
-    assert verify_bundle.judged(io.BytesIO(bundle_log._packed(parts)), [], [], [])["class"] == "digest"
+    assert verify_bundle.judged(io.BytesIO(bundle_log._packed(parts)), [], [], [])["class"] == "member_missing"
+
+
+def test_what_the_detections_say_of_these_records(tmp_path: Path) -> None:
+    made = Authority(tmp_path / "home")
+    tasks = (made.task, made.other_task)
+    for task in tasks:
+        end_task(made.house, task, "closed", None)
+
+    def said(name: str, *disclose: str, task: str = tasks[0]) -> dict[str, Any]:
+        bundle(made.house, Wanted(task=task), tmp_path / name, disclose=disclose)
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            found: dict[str, Any] = json.loads(archive.read("detections.json"))
+        return found
+
+    closed, opened, other = said("closed"), said("opened", "all"), said("other", "scope", task=tasks[1])
+    assert said("again") == closed
+    assert "EXCESS_GRANT" in [one["id"] for one in closed["undecided"]]  # the scope stays sealed
+    assert not closed["items"]
+    for found, task in ((opened, tasks[0]), (other, tasks[1])):
+        assert [(one["id"], one["about"]) for one in found["items"]] == [("EXCESS_GRANT", task)]
+
+
+def test_where_lines_are_missing_no_detection_decides(case: Case, tmp_path: Path) -> None:
+    bundle(case.desk.house, Wanted(since_us=0), tmp_path / "less.zip")
+    with zipfile.ZipFile(tmp_path / "less.zip") as archive:
+        found = json.loads(archive.read("detections.json"))
+    assert found["items"] == []
+    assert all("moved out" in one["missing"][0]["what"] for one in found["undecided"])
+    whole = json.loads(case.parts["detections.json"])
+    assert len(whole["undecided"]) < len(found["undecided"])
 
 
 def kept(case: Case) -> dict[str, str]:

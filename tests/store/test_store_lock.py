@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -120,6 +122,63 @@ def test_waiting_ends_when_the_holder_does(tmp_path: Path) -> None:
         lock.release()
         timer.join()
         assert process.wait(10) == 0
+
+
+WAITER = """
+import sys
+from pathlib import Path
+from nhictl.store.lock import WriteLock
+lock = WriteLock(Path(sys.argv[1]))
+print("asks", flush=True)
+lock.acquire(30)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def door_is_shut(path: Path) -> bool:
+    """Whether somebody stands at the door: F_OFD_GETLK takes nothing."""
+    shape = "hhqqi0q"
+    with path.open("r+b") as file:
+        asked = struct.pack(shape, fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+        kind: int = struct.unpack(shape, fcntl.fcntl(file, fcntl.F_OFD_GETLK, asked))[0]
+    return kind != fcntl.F_UNLCK
+
+
+def test_who_comes_back_does_not_overtake_who_waits(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = WriteLock(path)
+    held.acquire(1)
+    waiter = [sys.executable, "-c", WAITER, str(path)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(waiter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asks\n"
+        held.open_door()
+        end = time.monotonic() + 20
+        while not door_is_shut(path) and time.monotonic() < end:
+            time.sleep(0.005)
+        held.release()
+        with pytest.raises(ConflictError):
+            WriteLock(path).acquire(0)
+        assert process.stdout.readline() == "held\n"
+        process.kill()  # with the door and the turn
+    held.acquire(5)
+    held.release()
+
+
+def test_the_door_is_open_again_when_who_waits_gives_up(tmp_path: Path) -> None:
+    held = WriteLock(tmp_path / "lock")
+    held.acquire(1)
+    held.open_door()
+    with pytest.raises(ConflictError):
+        WriteLock(tmp_path / "lock").acquire(0.05)
+    assert not door_is_shut(tmp_path / "lock")
+    held.release()
+    held.acquire(0)
+    assert door_is_shut(tmp_path / "lock")
+    held.release()
+    assert not door_is_shut(tmp_path / "lock")
 
 
 def test_an_act_that_does_not_get_the_lock_leaves_nothing(house: House) -> None:

@@ -6,6 +6,7 @@ Shapes follow reference/log.md §1. A line holds catalogue names, ids and commit
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from nhictl.core import strict_json
@@ -53,8 +54,9 @@ class RecordError(ValueError):
 
 def _forbid_floats(value: Any) -> None:
     level = [value]
-    while level:
-        item = level.pop()
+    for item in level:  # which grows meanwhile
+        if item.__class__ is str or item.__class__ is int:
+            continue
         if isinstance(item, float):
             raise RecordError("a record holds no floats")
         if isinstance(item, dict):
@@ -103,6 +105,23 @@ def decode(line: bytes) -> dict[str, Any]:
     if value.get("v") != 1 or encode(value, prev) != line:
         raise RecordError("not a record of version 1 in its one canonical form")
     return value | {"prev": prev}
+
+
+def decoded(
+    rows: Iterable[tuple[int, bytes]], failed: Callable[[], object] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbered lines as members; one that is no record of ours is passed over, and told of by calling `failed`.
+
+    The verdict on the log tells of such a line; who folds records has to be able to go on.
+    """
+    for seq, line in rows:
+        try:
+            found = decode(line)
+        except RecordError:
+            if failed is not None:
+                failed()
+            continue
+        yield seq, found
 
 
 def next_prev(line: bytes) -> str:

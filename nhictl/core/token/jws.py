@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from nhictl.core import strict_json
 from nhictl.core.token import b64
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def load_public(jwk: dict[str, Any]) -> ec.EllipticCurvePublicKey:
 
 def sign(header: dict[str, Any], payload: bytes, key: ec.EllipticCurvePrivateKey) -> str:
     """A compact JWS, signed deterministically (RFC 6979) so that a bad random source cannot give the key away."""
-    head = json.dumps(header, separators=(",", ":")).encode()
-    signed = f"{b64.encode(head)}.{b64.encode(payload)}"
+    signed = f"{b64.encode(strict_json.dumps(header).encode())}.{b64.encode(payload)}"
     r, s = decode_dss_signature(key.sign(signed.encode(), _SIGN))
     return f"{signed}.{b64.encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 

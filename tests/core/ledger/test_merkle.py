@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhictl.core.ledger.merkle import EMPTY_ROOT, CompactRange, leaf_hash, node_hash
+from nhictl.core.ledger.merkle import EMPTY_ROOT, CompactRange, leaf_hash, leaf_hashes, node_hash
 
 # The reference tree of Certificate Transparency's own implementations: inputs in hex, then the root over the first n.
 LEAVES = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
@@ -117,3 +117,8 @@ def test_stored_state_that_does_not_fit_its_size_is_refused(size: int, data: byt
     assert CompactRange.from_bytes(3, b"x" * 64).size == 3
     with pytest.raises(ValueError, match="subtrees"):
         CompactRange.from_bytes(size, data)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_many_leaves_hash_as_each_does(lines: list[bytes]) -> None:
+    assert leaf_hashes(lines) == b"".join(map(leaf_hash, lines))

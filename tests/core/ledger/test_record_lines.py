@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhictl.core.ledger import record
+from nhictl.core.ledger import log_keys, record, scan
 from nhictl.core.ledger.record import RecordError
 
 PREV = "ab" * 32
@@ -205,3 +205,10 @@ def test_a_changed_byte_is_refused_or_reads_as_something_else(at: int, flip: int
     except RecordError:
         return
     assert members != record.decode(LINE)
+
+
+def test_the_letter_that_tells_a_rotated_key_is_in_no_other_type() -> None:
+    fields = {"ts": "2026-11-23T20:00:00.000000Z", "outcome": "ok"}
+    lines = {kind: record.encode({**fields, "type": kind}, record.GENESIS_PREV) for kind in record.TYPES}
+    at = log_keys.TYPE_AT.start + scan.LETTER
+    assert [kind for kind, line in lines.items() if line[at] == log_keys.ROTATED[scan.LETTER]] == ["log.key_rotated"]
