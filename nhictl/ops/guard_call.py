@@ -190,14 +190,18 @@ def settle(
     house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None, made: bool = True,
     bytes_out: int | None = None,
 ) -> Head:  # fmt: skip
-    """Record what came of an allowed call: `ok` or `error`, the result (JSON, or bytes), and the error's first words.
+    """Record what came of an allowed call: `ok`, `error`, or `unknown` where no answer is waited for any more; the result
+    (JSON, or bytes), and the error's first words. A record knows no third outcome, so `unknown` is an `error` in it that says
+    that there was no answer (`ext.answered`).
 
     With it the limits that the call took from are settled: one that was never `made` gives back what it took, else
     `bytes_out` are the bytes that left with it, those of its arguments unless the point knows better.
     """
-    if not answer.allowed or outcome not in ("ok", "error"):
-        raise InputError("only a call that was allowed can return, with `ok` or `error`", code="usage")
+    if not answer.allowed or outcome not in ("ok", "error", "unknown"):
+        raise InputError("only a call that was allowed can return, with `ok`, `error` or `unknown`", code="usage")
     ext: dict[str, Any] = {"called": answer.seq}
+    if outcome == "unknown":
+        outcome, ext["answered"] = "error", False
     if not made:
         ext["made"] = False
     left = (answer.sent if bytes_out is None else bytes_out) if made else 0

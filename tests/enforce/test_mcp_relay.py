@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from nhictl.core.policy.box import box_from_mapping
 from nhictl.ops.activate_policy import activate
 from nhictl.ops.audit_log import verify_home
 from nhictl.ops.end_task import end_task
+from nhictl.ops.guard_call import Call, Grip, begin
 from nhictl.ops.house import House
 from nhictl.ops.open_task import Order, open_task
 from nhictl.ops.register_agent import Registration, register
+from nhictl.ops.replay import Filter, from_home
 from tests.harness import ROOT, SETTINGS
 from tests.ops.token_home import records
 
@@ -39,12 +41,13 @@ POLICY = {
 class Proxy:
     """A guarded server, and its client."""
 
-    def __init__(self, home: Path, task: str) -> None:
+    def __init__(self, home: Path, task: str, before: Sequence[str] = (), options: Sequence[str] = ()) -> None:
         env = {k: v for k, v in os.environ.items() if k not in SETTINGS} | {
             "NHICTL_HOME": str(home), "PYTHONPATH": str(ROOT), "NHICTL_TASK": task, "GITHUB_TOKEN": "mints", "PLAIN": "stays",
         }  # fmt: skip
+        command = [sys.executable, "-m", "nhictl", *before, "guard", "mcp", "--prefix", "s.", *options, "--"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "nhictl", "guard", "mcp", "--prefix", "s.", "--", sys.executable, str(SERVER)],
+            [*command, sys.executable, str(SERVER)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
         )  # fmt: skip
         self.ident = 0
@@ -68,6 +71,14 @@ class Proxy:
         assert got["id"] == ident
         return got
 
+    def wait_for(self, records: int, stage: Stage) -> None:
+        """Until that many records of calls are in the log."""
+        for _ in range(400):
+            if len(stage.log()) >= records:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{stage.log()}, and the guard said {self.process.poll()}")
+
     def end(self) -> int:
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -83,9 +94,9 @@ class Stage:
         self.task = str(open_task(house, Order("bot", "act", "acting", boxes, instance="one"))[0]["id"])
         self.proxies: list[Proxy] = []
 
-    def proxy(self) -> Proxy:
+    def proxy(self, before: Sequence[str] = (), options: Sequence[str] = ()) -> Proxy:
         self.house.close()
-        self.proxies.append(Proxy(self.house.home, self.task))
+        self.proxies.append(Proxy(self.house.home, self.task, before, options))
         return self.proxies[-1]
 
     def log(self) -> list[tuple[str, str]]:
@@ -156,19 +167,118 @@ def _child_of(pid: int) -> int:
     raise AssertionError("no server was started")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_guard_that_is_killed_leaves_no_server(stage: Stage, number: signal.Signals) -> None:
+ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, *ENDINGS])
+def test_a_guard_that_is_ended_leaves_no_server_and_what_was_open_is_not_called_done(
+    stage: Stage, number: signal.Signals
+) -> None:
     proxy = stage.proxy()
     proxy.ask(do="nothing")
     server = _child_of(proxy.process.pid)
     proxy.send(do="hang")
+    proxy.wait_for(3, stage)
     proxy.process.send_signal(number)
-    proxy.process.wait(30)
+    status = proxy.process.wait(30)
     for _ in range(200):
         if _gone(server):
             break
         time.sleep(0.05)
     assert _gone(server)
+    ok = [("tool.called", "ok"), ("tool.returned", "ok"), ("tool.called", "ok")]
+    told = number is not signal.SIGKILL  # which nobody is told of
+    assert status == (128 + number if told else -number)
+    assert stage.log() == [*ok, ("tool.returned", "error")][: 4 if told else 3]
+    if told:
+        ext = records(stage.house)[-1]["ext"]
+        assert (ext["answered"], ext["error"]) == (False, f"the guard was told to end ({number.name})")
+    calls = [one for one in from_home(stage.house, Filter()).events if one.type == "tool.called"]
+    assert [one.outcome for one in calls] == ["ok", "unknown"]
+
+
+def test_calls_that_pass_while_it_is_told_to_end_are_all_settled(stage: Stage) -> None:
+    for pause in (0.0, 0.02, 0.05, 0.1, 0.2):
+        proxy = stage.proxy()
+        proxy.ask(do="nothing")
+        for _ in range(20):
+            proxy.send(do="nothing")
+        time.sleep(pause)
+        proxy.process.send_signal(signal.SIGTERM)
+        assert proxy.process.wait(30) == 128 + signal.SIGTERM
+    kinds = [kind for kind, _ in stage.log()]
+    assert kinds.count("tool.called") == kinds.count("tool.returned") > 5
+
+
+def test_a_client_that_is_gone_is_not_waited_for(stage: Stage) -> None:
+    proxy = stage.proxy()
+    proxy.send(do="hang")
+    proxy.wait_for(1, stage)
+    assert proxy.process.stdin is not None
+    assert proxy.process.stdout is not None
+    proxy.process.stdin.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        proxy.process.wait(1)  # it may still want the answer
+    assert len(stage.log()) == 1
+    proxy.process.stdout.close()
+    proxy.wait_for(2, stage)
+    assert records(stage.house)[-1]["ext"]["error"] == "the client has gone"
+    proxy.process.wait(30)
+
+
+def test_a_server_that_takes_nothing_any_more_ends_the_session(stage: Stage) -> None:
+    proxy = stage.proxy()
+    proxy.send(do="deaf")
+    for _ in range(200):
+        if proxy.process.poll() is not None:
+            break
+        with contextlib.suppress(BrokenPipeError):
+            proxy.send(do="nothing")
+        time.sleep(0.1)
+    assert proxy.process.wait(30) == 128 + signal.SIGTERM  # how the server ended
+    found = stage.log()
+    assert found.count(("tool.called", "ok")) == found.count(("tool.returned", "error")) >= 2
+    assert records(stage.house)[-1]["ext"]["error"] == "the server takes nothing any more"
+
+
+def _under_a_run(stage: Stage) -> tuple[Proxy, int, int]:
+    """A guard under `nhictl run`, which holds all the authority there is; the ids of the guard and of its server."""
+    what = ["--agent", "bot", "--intent", "act", "--purpose", "acting", "--allow", "s.*", "--audience", "urn:guard"]
+    proxy = stage.proxy(["run", *what, "--", sys.executable, "-m", "nhictl"], ["--audience", "urn:guard"])
+    proxy.ask(do="nothing")
+    guard = _child_of(proxy.process.pid)
+    return proxy, guard, _child_of(guard)
+
+
+@pytest.mark.parametrize("killed", ["guard", "run", "both"])
+def test_the_kill_of_a_guard_under_a_run_leaves_no_authority(stage: Stage, killed: str) -> None:
+    proxy, guard, server = _under_a_run(stage)
+    task = str(records(stage.house)[-1]["task"])
+    assert task != stage.task
+    grip = Grip("test", task=task)
+    assert begin(stage.house, grip, Call("s.act", {"do": "nothing"})).allowed
+    stage.house.close()
+    proxy.send(do="hang")
+    proxy.wait_for(4, stage)
+    if killed == "both":
+        proxy.process.send_signal(signal.SIGSTOP)
+    if killed != "run":
+        os.kill(guard, signal.SIGKILL)
+    if killed != "guard":
+        proxy.process.kill()
+    proxy.process.wait(30)
+    after = begin(stage.house, grip, Call("s.act", {"do": "nothing"}))
+    assert (after.allowed, after.reason) == (False, "lease_lost" if killed != "guard" else "task_closed")
+    for _ in range(200):
+        if _gone(server) and _gone(guard):
+            break
+        time.sleep(0.05)
+    assert _gone(server)
+    assert _gone(guard)
+    settled = [
+        r["ext"]["error"] for r in records(stage.house) if r["type"] == "tool.returned" and r["outcome"] == "error"
+    ]
+    assert settled == (["the guard was told to end (SIGTERM)"] if killed == "run" else [])
 
 
 def _gone(pid: int) -> bool:

@@ -180,6 +180,8 @@ class _Fold:
         result = self._event(seq, record)
         called.result = result.result
         called.outcome = result.outcome or "unknown"
+        if (record.get("ext") or {}).get("answered") is False:
+            called.outcome = "unknown"
         if (record.get("ext") or {}).get("made") is False:
             called.outcome = "not_executed"
         called.ended, called.ended_seq = result.time, seq

@@ -47,9 +47,11 @@ def serve(
         pass
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN)  # once is enough: what is open is being settled
         gateway.server_close()
         channels.end()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
