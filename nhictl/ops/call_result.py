@@ -80,7 +80,7 @@ def telling(told: Told, caller: Caller, held: Shown | None) -> Callable[[Act], d
     def act_on(act: Act) -> dict[str, Any]:
         act.actor = caller.actor()
         answer = _allowed(act, told.record, caller, token, proof)
-        before = settled.by(act.db, answer.task_row or 0, told.record)
+        before = settled.by(act.house, answer.task_row or 0, told.record)
         if before is not None and _same(act, before, told, answer.task_row or 0):
             return {"record": before, "called": told.record, "repeated": True}
         seq = guard_call.settling(

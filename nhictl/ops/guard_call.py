@@ -179,7 +179,7 @@ def called(house: House, task: str, call: str) -> Answer | None:
         for seq, line in log.mentioning(house.db, row.id, needle) if row is not None else ():
             made = record.decode(line)
             if row is not None and made["type"] == "tool.called" and made.get("call") == call:
-                open_ = made["outcome"] == "ok" and settled.by(house.db, row.id, seq) is None
+                open_ = made["outcome"] == "ok" and settled.by(house, row.id, seq) is None
                 return of_record(seq, made, row.id) if open_ else None
     return None
 
@@ -223,7 +223,7 @@ def settling(
 
     def act_on(act: Act) -> int:
         if answer.task_row is not None:
-            settled.refuse_again(act.db, answer.task_row, answer.seq)
+            settled.refuse_again(act.house, answer.task_row, answer.seq)
         seq = act.record(
             "tool.returned", outcome=said, task_row=answer.task_row, sealed=sealed or None, ext=ext,
             src={"state": "recorded"}, **answer.fields,

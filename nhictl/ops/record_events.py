@@ -111,7 +111,7 @@ class _Teller:
         if made["type"] not in ("token.used", "tool.called") or made["outcome"] != "ok" or not mine:
             raise InputError(f"record {called} is no call that was allowed to this token", code="call_unknown")
         if who.task is not None:
-            settled.refuse_again(self.act.db, who.task.id, called)
+            settled.refuse_again(self.act.house, who.task.id, called)
         return bool(counters.taken(self.act.db, called))
 
     def _named(self, told: Told) -> _Who:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from nhictl.core.ledger import record
 from nhictl.errors import ConflictError
+from nhictl.ops.house import House
 from nhictl.store import log
 
 
-def by(db: sqlite3.Connection, task_row: int, call: int) -> int | None:
+def by(house: House, task_row: int, call: int) -> int | None:
     """The number of the record that settled the call that record `call` of the task allowed; None while it is open.
 
     What somebody merely claims settles nothing.
     """
-    for seq, line in log.mentioning(db, task_row, f'"called":{call}'.encode(), after=call):
+    for seq, line in log.mentioning(house.db, task_row, f'"called":{call}'.encode(), after=call):
         made = record.decode(line)
         told = (made.get("ext") or {}).get("called"), (made.get("src") or {}).get("state")
         if made["type"] == "tool.returned" and told == (call, "recorded"):
@@ -22,9 +21,9 @@ def by(db: sqlite3.Connection, task_row: int, call: int) -> int | None:
     return None
 
 
-def refuse_again(db: sqlite3.Connection, task_row: int, call: int) -> None:
+def refuse_again(house: House, task_row: int, call: int) -> None:
     """ConflictError (5) unless the call is open: its result is what was said first."""
-    if (seq := by(db, task_row, call)) is not None:
+    if (seq := by(house, task_row, call)) is not None:
         raise ConflictError(
             f"the call of record {call} is settled, by record {seq}", code="already_settled", details={"record": seq}
         )

@@ -284,5 +284,5 @@ def test_no_request_from_the_described_ones_is_too_much(home: Path, tmp_path: Pa
     finally:
         served.stop()
         house.close()
-    assert len(asked) == 8
+    assert len(asked) == 9
     assert {200, 401} <= asked["/access/v1/evaluation"]
