@@ -40,6 +40,7 @@ def event(value: Any, ident: str | None = None) -> bytes:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer on a kept connection waits 40 ms for an acknowledgement
     server: Server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from nhictl.core.token import b64
 from nhictl.enforce.mcp.authority import Authority
 from nhictl.ops import guard_call, guard_tools
 from nhictl.ops.guard_call import Answer, Call, Grip
 from nhictl.ops.house import House
+
+T = TypeVar("T")
 
 
 class Calls(Authority):
@@ -44,33 +45,31 @@ class Calls(Authority):
 
 
 class InTurn(Authority):
-    """The same for many threads: one at a time, and without the database in between, since a connection is one thread's."""
+    """The same for many threads: one call at a time, on a thread of its own, since a connection is one thread's. It stays open
+    in between: to close the last one of a database costs more than to judge a call.
+    """
 
-    def __init__(self, house: House, calls: Calls, lock: threading.Lock) -> None:
+    def __init__(self, house: House, calls: Calls) -> None:
         self._house = house
         self._calls = calls
-        self._lock = lock
+        self._thread = ThreadPoolExecutor(1, "nhictl-calls")
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[Calls]:
-        with self._lock:
-            try:
-                yield self._calls
-            finally:
-                self._house.close()
+    def _do(self, work: Callable[[], T]) -> T:
+        return self._thread.submit(work).result()
 
     def begin(self, tool: str, args: dict[str, Any], ident: str, digest: str) -> Answer:
-        with self._turn() as calls:
-            return calls.begin(tool, args, ident, digest)
+        return self._do(lambda: self._calls.begin(tool, args, ident, digest))
 
     def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
-        with self._turn() as calls:
-            calls.settle(answer, outcome, result, error, made=made)
+        self._do(lambda: self._calls.settle(answer, outcome, result, error, made=made))
 
     def usable(self, tools: Mapping[str, str]) -> frozenset[str]:
-        with self._turn() as calls:
-            return calls.usable(tools)
+        return self._do(lambda: self._calls.usable(tools))
 
     def pinned(self, tool: str) -> bool:
-        with self._turn() as calls:
-            return calls.pinned(tool)
+        return self._do(lambda: self._calls.pinned(tool))
+
+    def close(self) -> None:
+        """Finish what was begun and let go of the home; whatever is asked later is an error."""
+        self._thread.submit(self._house.close)
+        self._thread.shutdown()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -33,10 +32,12 @@ def serve(
     upstream = Upstream(url, lambda: guard_grip.authorization(authorization))
     guard_grip.authorization(authorization)  # refused before anything listens
     house.close()
-    channels = Channels(upstream, InTurn(house, calls, threading.Lock()), passed, note, errors=errors)
+    authority = InTurn(house, calls)
+    channels = Channels(upstream, authority, passed, note, errors=errors)
     try:
         gateway = Gateway((host, port), channels)
     except OSError as e:
+        authority.close()
         raise UnavailableError(f"cannot listen on {listen}: {(e.strerror or str(e)).lower()}") from e
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -50,6 +51,7 @@ def serve(
             signal.signal(number, signal.SIG_IGN)  # once is enough: what is open is being settled
         gateway.server_close()
         channels.end()
+        authority.close()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
 
