@@ -34,7 +34,21 @@ POLICY = {
         "s.act": {"args": {"do": "string", "size": {"type": "integer", "optional": True}}},
         "s.hidden": {"args": {}},
     },
-    "rules": [{"id": "ACT", "effect": "permit", "match": {"tools": ["s.act"]}, "when": {"args.do": {"ne": "evil"}}}],
+    "rules": [
+        {
+            "id": "ACT",
+            "effect": "permit",
+            "match": {"tools": ["s.act"]},
+            "when": {"args.do": {"not_in": ["evil", "loud"]}},
+        },
+        {
+            "id": "LOUD",
+            "effect": "permit",
+            "match": {"tools": ["s.act"]},
+            "when": {"args.do": {"eq": "loud"}},
+            "obligations": [{"type": "notification", "to": "ops"}],
+        },
+    ],
 }
 
 
@@ -139,6 +153,15 @@ def test_a_session(stage: Stage) -> None:
     ok = [("tool.called", "ok"), ("tool.returned", "ok")]
     assert stage.log() == [*ok, ("tool.called", "deny"), *ok, *ok, *ok, ("tool.called", "deny")]
     assert b"was not passed" in (proxy.process.stderr.read() if proxy.process.stderr else b"")
+
+
+def test_an_obligation_that_nobody_is_said_to_perform_denies(stage: Stage) -> None:
+    for options, allowed in (((), False), (("--performs", "other"), False), (("--performs", "notification"), True)):
+        proxy = stage.proxy(options=options)
+        got = proxy.ask(do="loud")["result"]
+        assert ("isError" not in got) is allowed
+        assert allowed or "notification" in got["content"][0]["text"]
+        assert proxy.end() == 0
 
 
 def test_a_large_question_and_many_at_once(stage: Stage) -> None:

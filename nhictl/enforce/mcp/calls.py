@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from nhictl.core.token import b64
 from nhictl.enforce.mcp.authority import Authority
 from nhictl.ops import guard_call, guard_tools
 from nhictl.ops.guard_call import Answer, Call, Grip
 from nhictl.ops.house import House
-
-T = TypeVar("T")
+from nhictl.ops.house_thread import HouseThread
 
 
 class Calls(Authority):
@@ -45,31 +43,20 @@ class Calls(Authority):
 
 
 class InTurn(Authority):
-    """The same for many threads: one call at a time, on a thread of its own, since a connection is one thread's. It stays open
-    in between: to close the last one of a database costs more than to judge a call.
-    """
+    """The same for many threads, one call at a time; `thread` has the home that `calls` are judged in."""
 
-    def __init__(self, house: House, calls: Calls) -> None:
-        self._house = house
+    def __init__(self, thread: HouseThread, calls: Calls) -> None:
+        self._thread = thread
         self._calls = calls
-        self._thread = ThreadPoolExecutor(1, "nhictl-calls")
-
-    def _do(self, work: Callable[[], T]) -> T:
-        return self._thread.submit(work).result()
 
     def begin(self, tool: str, args: dict[str, Any], ident: str, digest: str) -> Answer:
-        return self._do(lambda: self._calls.begin(tool, args, ident, digest))
+        return self._thread.do(lambda _: self._calls.begin(tool, args, ident, digest))
 
     def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
-        self._do(lambda: self._calls.settle(answer, outcome, result, error, made=made))
+        self._thread.do(lambda _: self._calls.settle(answer, outcome, result, error, made=made))
 
     def usable(self, tools: Mapping[str, str]) -> frozenset[str]:
-        return self._do(lambda: self._calls.usable(tools))
+        return self._thread.do(lambda _: self._calls.usable(tools))
 
     def pinned(self, tool: str) -> bool:
-        return self._do(lambda: self._calls.pinned(tool))
-
-    def close(self) -> None:
-        """Finish what was begun and let go of the home; whatever is asked later is an error."""
-        self._thread.submit(self._house.close)
-        self._thread.shutdown()
+        return self._thread.do(lambda _: self._calls.pinned(tool))

@@ -14,6 +14,7 @@ from nhictl.enforce.mcp.upstream import LOOPBACK, Upstream
 from nhictl.errors import InputError, UnavailableError
 from nhictl.ops import guard_grip
 from nhictl.ops.house import House
+from nhictl.ops.house_thread import HouseThread
 
 
 class _EndError(BaseException):
@@ -32,12 +33,11 @@ def serve(
     upstream = Upstream(url, lambda: guard_grip.authorization(authorization))
     guard_grip.authorization(authorization)  # refused before anything listens
     house.close()
-    authority = InTurn(house, calls)
-    channels = Channels(upstream, authority, passed, note, errors=errors)
+    thread = HouseThread(house)
+    channels = Channels(upstream, InTurn(thread, calls), passed, note, errors=errors)
     try:
         gateway = Gateway((host, port), channels)
     except OSError as e:
-        authority.close()
         raise UnavailableError(f"cannot listen on {listen}: {(e.strerror or str(e)).lower()}") from e
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -51,7 +51,7 @@ def serve(
             signal.signal(number, signal.SIG_IGN)  # once is enough: what is open is being settled
         gateway.server_close()
         channels.end()
-        authority.close()
+        thread.close()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
 
