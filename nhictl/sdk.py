@@ -39,7 +39,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DeniedError(NhictlError):
-    """The call may not be made: `reason` is the reason code, `record` the number of the denial in the log."""
+    """The call may not be made: `reason` is the reason code, `record` the number of the denial in the log, and `request` the
+    id of what was asked of an approver, where only that is wanting.
+    """
 
     exit = 1
     code = "denied"
@@ -49,6 +51,7 @@ class DeniedError(NhictlError):
         super().__init__(f"`{tool}` is denied: {answer.reason}{why}", details={"reason": answer.reason})
         self.reason = answer.reason
         self.record = answer.seq
+        self.request = answer.request
 
 
 class Guard:

@@ -100,6 +100,11 @@ def test_answers_pass_as_json_and_as_events_and_are_settled(stage: Stage) -> Non
     assert len(stage.notes) == 2  # what was no message, and what answered nothing
 
 
+def test_a_large_answer_passes_whole(stage: Stage) -> None:
+    status, (answer,) = stage.ask(call("good", 1, do="large"))
+    assert (status, len(answer["result"]["x"]), stage.told()) == (200, 50_000_000, [("ok", None)])
+
+
 def test_a_denied_call_never_reaches_the_server(stage: Stage) -> None:
     status, (said,) = stage.ask(call("bad"))
     assert (status, said["result"]["isError"]) == (200, True)

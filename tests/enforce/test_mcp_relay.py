@@ -66,10 +66,10 @@ class Proxy:
         )  # fmt: skip
         self.ident = 0
 
-    def send(self, method: str = "tools/call", **args: Any) -> int:
+    def send(self, method: str = "tools/call", tool: str = "act", **args: Any) -> int:
         self.ident += 1
         assert self.process.stdin is not None
-        params = {"name": "act", "arguments": args}
+        params = {"name": tool, "arguments": args}
         ask = {"jsonrpc": "2.0", "id": self.ident, "method": method, "params": params}
         self.process.stdin.write(json.dumps(ask).encode() + b"\n")
         self.process.stdin.flush()
@@ -142,8 +142,8 @@ def test_a_session(stage: Stage) -> None:
     environment = proxy.ask(do="env")["result"]["content"][0]["text"].split()
     assert "PLAIN" in environment
     assert not {"GITHUB_TOKEN", "NHICTL_TASK"} & set(environment)
-    large = proxy.ask(do="large", size=5_000_000)  # many times what a pipe holds
-    assert len(large["result"]["content"][0]["text"]) == 5_000_000
+    large = proxy.ask(do="large", size=50_000_000)  # many times what a pipe holds
+    assert len(large["result"]["content"][0]["text"]) == 50_000_000
     proxy.send(do="garbage")
     assert proxy.receive()["id"] == proxy.ident  # the line before it was no message, and was not passed
     end_task(stage.house, stage.task, "killed", None)
@@ -153,6 +153,24 @@ def test_a_session(stage: Stage) -> None:
     ok = [("tool.called", "ok"), ("tool.returned", "ok")]
     assert stage.log() == [*ok, ("tool.called", "deny"), *ok, *ok, *ok, ("tool.called", "deny")]
     assert b"was not passed" in (proxy.process.stderr.read() if proxy.process.stderr else b"")
+
+
+def test_a_call_of_another_shape_than_declared_is_denied_with_its_reason(stage: Stage) -> None:
+    proxy = stage.proxy()
+    for args, word in (
+        ({"do": "nothing", "more": 1}, "more"),
+        ({}, "do"),
+        ({"do": 1}, "do"),
+        ({"do": "x", "size": "1"}, "size"),
+    ):
+        said = proxy.ask(**args)["result"]
+        assert said["_meta"]["nhictl/reason"] == "invalid_request", args
+        assert word in said["content"][0]["text"]
+    said = proxy.ask(tool="unheard", do="nothing")["result"]
+    assert (said["isError"], said["_meta"]["nhictl/reason"]) == (True, "invalid_request")
+    assert "isError" not in proxy.ask(do="nothing", size=1)["result"]
+    assert proxy.end() == 0
+    assert stage.log() == [("tool.called", "deny")] * 5 + [("tool.called", "ok"), ("tool.returned", "ok")]
 
 
 def test_an_obligation_that_nobody_is_said_to_perform_denies(stage: Stage) -> None:
