@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from nhictl.ops.house import House
 
@@ -22,7 +22,7 @@ Job = tuple[Callable[[House], Any], Future[Any]]
 
 
 class HouseThread:
-    """The thread is begun when it is first needed, and again after `close`."""
+    """The thread is begun when it is first needed, and again after `close`. It ends with whoever holds this."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -30,13 +30,14 @@ class HouseThread:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         _ALL.add(self)
+        finalize(self, self._jobs.put, None).atexit = False
 
     def do(self, work: Callable[[House], T]) -> T:
         """Do something in the home, after what others asked for, and return what it returns, or raise what it raises."""
         done: Future[T] = Future()
         with self.lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="nhictl-home", daemon=True)
+                self._thread = threading.Thread(target=_run, args=(self._jobs, self._house), daemon=True)
                 self._thread.start()
             self._jobs.put((work, done))
             return done.result()
@@ -58,14 +59,16 @@ class HouseThread:
         """Whether it is this thread, in the middle of something."""
         return self._thread is threading.current_thread()
 
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            work, done = job
-            try:
-                done.set_result(work(self._house))
-            except BaseException as e:  # noqa: BLE001  # handed to whoever waits for it
-                done.set_exception(e)
-        self._house.close()
+
+def _run(jobs: SimpleQueue[Job | None], house: House) -> None:
+    while (job := jobs.get()) is not None:
+        work, done = job
+        try:
+            done.set_result(work(house))
+        except BaseException as e:  # noqa: BLE001  # handed to whoever waits for it
+            done.set_exception(e)
+        del job, work, done  # nothing is held while nothing is done
+    house.close()
 
 
 _ALL: Final[WeakSet[HouseThread]] = WeakSet()

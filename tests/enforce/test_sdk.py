@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,6 +227,22 @@ def _open_files() -> list[str]:
     return found
 
 
+def test_a_guard_that_nobody_holds_leaves_no_thread_and_no_connection(stage: Stage) -> None:
+    home = str(stage.house.home)
+    stage.house.close()
+    before = threading.active_count()
+    for _ in range(3):
+        with Guard(home=home)("add", {"a": 1}):
+            pass
+    gc.collect()
+    for _ in range(200):
+        if threading.active_count() == before and not any(one.endswith("nhictl.db") for one in _open_files()):
+            return
+        time.sleep(0.02)
+    raise AssertionError(threading.enumerate())
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_process_forks_in_the_middle_of_calls(stage: Stage) -> None:
     """Neither waits for the other for ever, no connection is shared, and no call is lost."""
 
