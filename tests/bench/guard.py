@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from nhictl.sdk import Guard
 from tests.bench.measure import Row, at_most, pairs, timed
 from tests.bench.processes import ROOT, Installed
 
@@ -42,6 +43,28 @@ def _question(number: int, do: str) -> bytes:
 def _check(answer: Any, number: int) -> None:
     assert answer["id"] == number
     assert "isError" not in answer["result"]
+
+
+class _Sdk:
+    """A Python agent's own calls; without a guard nothing is left of them."""
+
+    def __init__(self, home: str, task: str) -> None:
+        self.guard = Guard(home=home, task=task)
+
+    def ask(self) -> None:
+        with self.guard("act", {"do": "nothing"}) as call:
+            call.result = {"content": []}
+
+    def end(self) -> None:
+        """Nothing to end."""
+
+
+class _Nothing:
+    def ask(self) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
 
 
 class _Stdio:
@@ -113,14 +136,17 @@ def rows(folder: Path, rounds: int) -> list[Row]:
     guard = [*python, "guard", "mcp", "--task", task]
     bare = [sys.executable, str(SERVER)]
     made = [at_most("hook decision, recorded, whole process", hook, 2.4)]
-    made += _mcp("stdio", _Stdio(bare, program.env), _Stdio([*guard, "--", *bare], program.env), folder, calls)
+    made += _calls(
+        "MCP over stdio", _Stdio(bare, program.env), _Stdio([*guard, "--", *bare], program.env), folder, calls
+    )
     direct = _Http([sys.executable, "-c", _SERVER], program.env | {"PYTHONPATH": str(ROOT)})
-    return made + _mcp("HTTP", direct, _Http([*guard, "--url", direct.url], program.env), folder, calls)
+    made += _calls("MCP over HTTP", direct, _Http([*guard, "--url", direct.url], program.env), folder, calls)
+    return made + _calls("SDK", _Nothing(), _Sdk(program.env["NHICTL_HOME"], task), folder, calls)
 
 
-def _mcp(over: str, direct: _Client, guarded: _Client, folder: Path, calls: int) -> list[Row]:
+def _calls(how: str, direct: _Client, guarded: _Client, folder: Path, calls: int) -> list[Row]:
     """Calls through the guard and past it, in turn, and beside each what its two durable commits cost alone."""
-    with closing(sqlite3.connect(folder / f"floor-{over}.db", isolation_level=None)) as db:
+    with closing(sqlite3.connect(folder / f"floor-{how}.db", isolation_level=None)) as db:
         for text in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE t (line BLOB)"):
             db.execute(text)
 
@@ -145,5 +171,5 @@ def _mcp(over: str, direct: _Client, guarded: _Client, folder: Path, calls: int)
             f"{bare * 1e3:.2f} ms + {two * 1e3:.2f} two bare commits",
             f"{mine / sums:.2f}",
         )
-        made.append(Row(f"MCP over {over}, tools/call guarded and not, {what} of {calls}", *numbers, "–", None))
+        made.append(Row(f"{how}, call guarded and not, {what} of {calls}", *numbers, "–", None))
     return made
