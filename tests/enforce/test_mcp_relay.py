@@ -291,6 +291,17 @@ def _under_a_run(stage: Stage) -> tuple[Proxy, int, int]:
     return proxy, guard, _child_of(guard)
 
 
+def test_a_run_that_is_told_to_end_tells_its_guard(stage: Stage) -> None:
+    proxy, _, server = _under_a_run(stage)
+    proxy.send(do="hang")
+    proxy.wait_for(3, stage)
+    proxy.process.send_signal(signal.SIGTERM)
+    assert proxy.process.wait(30) == 128 + signal.SIGTERM
+    assert _gone(server)
+    kinds = [(r["type"], (r.get("ext") or {}).get("error")) for r in records(stage.house)[-2:]]
+    assert kinds == [("tool.returned", "the guard was told to end (SIGTERM)"), ("task.closed", None)]
+
+
 @pytest.mark.parametrize("killed", ["guard", "run", "both"])
 def test_the_kill_of_a_guard_under_a_run_leaves_no_authority(stage: Stage, killed: str) -> None:
     proxy, guard, server = _under_a_run(stage)

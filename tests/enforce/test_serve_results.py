@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
 from nhictl.core.ledger.event_line import read as read_event
+from nhictl.enforce.serve.workers import Workers
 from nhictl.errors import ConflictError
 from nhictl.ops.audit_log import verify_home
 from nhictl.ops.callers import FILE
@@ -22,6 +24,7 @@ from nhictl.ops.issue_token import issue_token
 from nhictl.ops.record_events import record_events
 from nhictl.ops.replay import Filter, from_home
 from nhictl.ops.revoke_token import Selector, revoke
+from nhictl.store.lock import WriteLock
 from tests.enforce.served import Answered, Served, evaluation
 from tests.enforce.test_guard_live import AUDIENCE, Stage
 from tests.ops import delegation_home
@@ -166,6 +169,38 @@ BAD: list[tuple[Any, int, str]] = [
     (b"\xff", 400, "invalid_json"),
     (b'{"record":1,"outcome":"ok","result":"' + b"x" * (1 << 20) + b'"}', 413, "too_large"),
 ]
+
+
+def test_a_result_that_cannot_be_recorded_is_not_taken_and_may_be_told_again(place: Place) -> None:
+    record = place.ask(*MAIL)["record"]
+    size = len(records(place.house))
+    place.served.service.writer.close()
+    place.served.service.writer = Workers(place.house, 1, lock_timeout=0.1)
+    lock = WriteLock(place.house.lock_path)
+    lock.acquire(1)
+    try:
+        found = place.tell(record, result=1)
+        assert (found.status, found.json["error"]["code"], found.headers["retry-after"]) == (503, "lock_timeout", "1")
+    finally:
+        lock.release()
+    assert len(records(place.house)) == size
+    again = place.tell(record, result=1)
+    assert (again.status, again.json["repeated"]) == (200, False)
+    place.served.notes.clear()
+
+
+def test_of_many_that_tell_at_once_one_is_kept(place: Place) -> None:
+    record = place.ask(*MAIL)["record"]
+    found: list[Answered] = []
+    threads = [threading.Thread(target=lambda n=n: found.append(place.tell(record, result=n % 2))) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    kept = [one.json for one in found if one.status == 200]
+    assert [one["repeated"] for one in kept].count(False) == 1
+    assert (len(kept), [one.status for one in found].count(409)) == (4, 4)
+    assert place.kinds().count("tool.returned") == 1
 
 
 def test_what_is_no_result_is_refused(place: Place) -> None:
