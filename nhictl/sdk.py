@@ -31,6 +31,7 @@ from nhictl.ops import guard_call, guard_function, guard_grip
 from nhictl.ops.guard_call import Answer, Grip
 from nhictl.ops.home_place import database_of, default_home
 from nhictl.ops.house import House
+from nhictl.ops.house_thread import HouseThread
 
 __all__ = ["Call", "DeniedError", "Guard", "guard"]
 
@@ -38,7 +39,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DeniedError(NhictlError):
-    """The call may not be made: `reason` is the reason code, `record` the number of the denial in the log."""
+    """The call may not be made: `reason` is the reason code, `record` the number of the denial in the log, and `request` the
+    id of what was asked of an approver, where only that is wanting.
+    """
 
     exit = 1
     code = "denied"
@@ -48,13 +51,14 @@ class DeniedError(NhictlError):
         super().__init__(f"`{tool}` is denied: {answer.reason}{why}", details={"reason": answer.reason})
         self.reason = answer.reason
         self.record = answer.seq
+        self.request = answer.request
 
 
 class Guard:
     """Whose calls these are: a home, and a token by audience or a task; what is not given comes from the environment.
 
     `performs` names the obligations that the program sees to itself; a call that obliges to others is denied. One may be
-    shared by threads and tasks. The database is open only while a call is judged or settled, so the process may fork.
+    shared by threads and tasks, and the process may fork.
     """
 
     def __init__(
@@ -62,11 +66,10 @@ class Guard:
         performs: Collection[str] = (),
     ) -> None:  # fmt: skip
         folder = Path(home) if home is not None else default_home()
-        self._house = House(folder, database_of(folder, store))
+        self._house = HouseThread(House(folder, database_of(folder, store)))
         self._audience = audience
         self._task = task
         self._performs = guard_call.RECORD | frozenset(performs)
-        self._lock = threading.Lock()
 
     def __call__(
         self, tool: str, args: Mapping[str, Any] | None = None, *, resource: str | None = None,
@@ -77,19 +80,11 @@ class Guard:
 
     def begin(self, call: guard_call.Call) -> Answer:
         """Judge and record one call; for `Call`, and for frameworks that cannot use one."""
-        with self._lock:
-            try:
-                return guard_call.begin(self._house, self._grip(), call)
-            finally:
-                self._house.close()
+        return self._house.do(lambda house: guard_call.begin(house, self._grip(), call))
 
     def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
         """Record how an allowed call ended: `ok` or `error`, its result, and the error in a word."""
-        with self._lock:
-            try:
-                guard_call.settle(self._house, answer, outcome, result, error=error, made=made)
-            finally:
-                self._house.close()
+        self._house.do(lambda house: guard_call.settle(house, answer, outcome, result, error=error, made=made))
 
     def _grip(self) -> Grip:
         if self._task is not None:
@@ -124,6 +119,11 @@ class Call(AbstractContextManager["Call"], AbstractAsyncContextManager["Call"]):
         self._given = args is not None
         self.args: dict[str, Any] = copy.deepcopy(dict(args or {}))
         self.result: Any = None
+
+    @property
+    def obligations(self) -> list[dict[str, Any]]:
+        """What the rules that allowed the call oblige to, for a program that performs some; nothing before it is allowed."""
+        return self._answer.obligations if self._answer is not None else []
 
     def __call__(self, function: F) -> F:
         """Guard a function, sync or async: every call of it is one of the tool's, its parameters are the arguments."""

@@ -1,9 +1,11 @@
 """AuthZEN evaluations, live: each is decided and recorded before its answer leaves (design §3).
 
 Where a token is shown, the evaluation is of that token: all 20 steps, uses and limits taken, an approval asked for, recorded
-as `token.used` or `token.denied`, as `token verify --consume` does. Where only an agent is named, it is of the policy alone,
-whose limits count it, and recorded as `policy.evaluated`; that takes the right to ask about any agent. Of callers that nobody
-listed, what no key of ours signed is denied and leaves no record: anybody could fill the log with it.
+as `token.used` or `token.denied`, as `token verify --consume` does, or, if whoever asks names the call that it makes, as that
+call, `tool.called`. Its answer has the record's number, by which `ops/call_result` is told what came of it. Where only an agent
+is named, it is of the policy alone, whose limits count it, and recorded as `policy.evaluated`; that takes the right to ask
+about any agent. Of callers that nobody listed, what no key of ours signed is denied and leaves no record: anybody could fill
+the log with it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from nhictl.core.token import compact, profile
 from nhictl.core.token.verdict import Verdict
 from nhictl.errors import InputError
 from nhictl.formats import authzen
-from nhictl.ops import agents, call_decision, frozen, limits, policies
+from nhictl.ops import agents, call_decision, frozen, guard_call, limits, policies
 from nhictl.ops.act import Act
 from nhictl.ops.callers import Caller
 from nhictl.ops.reading import check_audience
@@ -127,18 +129,30 @@ def _evaluate(act: Act, policy: Policy | None, caller: Caller, item: Any, shown:
     check_call(question)
     if shown is None:
         return authzen.answer(_by_agent(act, policy, caller, asked.subject, question))
-    verdict = taking(act, question, caller.apart, asked.subject, _ext(caller), unproven=caller.is_known)
-    return _of_token(verdict, recorded=caller.is_known or verdict.step > SIGNED)
+    verdict = taking(
+        act, question, caller.apart, asked.subject, _ext(caller), unproven=caller.is_known, call=_call(item)
+    )
+    return _of_token(verdict, act.seq - 1 if caller.is_known or verdict.step > SIGNED else None)
 
 
-def _of_token(verdict: Verdict, *, recorded: bool) -> dict[str, Any]:
+def _call(item: dict[str, Any]) -> str | None:
+    """The id that whoever asks has for the call; InputError for none that a record could hold."""
+    found: str | None = item["subject"].get("properties", {}).get("call")
+    if found is not None and not guard_call.is_id(found):
+        raise InputError(
+            "`subject.properties.call` is the id of a call: 1 to 256 printable ASCII characters",
+            code="invalid_request_line",
+        )
+    return found
+
+
+def _of_token(verdict: Verdict, record: int | None) -> dict[str, Any]:
     said = verdict.decision or {}
     told: dict[str, Any] = {"reason": "permitted" if verdict.valid else verdict.reason, "step": verdict.step}
     told |= {name: said[name] for name in ("rules", "obligations", "policy", "access_request") if name in said}
     if verdict.message:
         told["message"] = verdict.message
-    if not recorded:
-        told["recorded"] = False
+    told |= {"recorded": False} if record is None else {"record": record}
     return {"decision": verdict.valid, "context": told}
 
 

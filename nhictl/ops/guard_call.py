@@ -8,6 +8,7 @@ arguments that were judged, and to settle it whatever came of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from nhictl.core.ledger import content, record
 from nhictl.core.token import b64, profile
 from nhictl.core.token.verdict import Verdict
 from nhictl.errors import InputError
-from nhictl.ops import record_check, separation
+from nhictl.ops import record_check, separation, settled
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.judge_task import judge_task
@@ -147,9 +148,14 @@ def _question(grip: Grip, call: Call) -> Question:
     )  # fmt: skip
     check_call(asked)
     for name, given in (("call", call.call), ("span", call.span), ("parent", call.parent)):
-        if given is not None and not (1 <= len(given) <= _CALL_ID_LIMIT and given.isascii() and given.isprintable()):
+        if given is not None and not is_id(given):
             raise InputError(f"the `{name}` id of a call is 1 to {_CALL_ID_LIMIT} printable ASCII characters")
     return asked
+
+
+def is_id(given: Any) -> bool:
+    """Whether a record can hold this as the id of a call."""
+    return isinstance(given, str) and 1 <= len(given) <= _CALL_ID_LIMIT and given.isascii() and given.isprintable()
 
 
 def _whose(seen: Seen) -> tuple[dict[str, Any], int | None]:
@@ -170,17 +176,18 @@ def called(house: House, task: str, call: str) -> Answer | None:
     needle = f'"call":{strict_json.dumps(call)}'.encode()
     with sqlite.guarded("read the log"):
         row = work.task(house.db, task)
-        settled: set[Any] = set()
         for seq, line in log.mentioning(house.db, row.id, needle) if row is not None else ():
             made = record.decode(line)
-            if made["type"] == "tool.returned":
-                settled.add((made.get("ext") or {}).get("called"))
-            elif made["type"] == "tool.called" and made.get("call") == call:
-                if made["outcome"] != "ok" or seq in settled or row is None:
-                    return None
-                fields: dict[str, Any] = {name: made[name] for name in _FIELDS if name in made}
-                return Answer(True, "permitted", 20, "", None, seq, None, call, fields, row.id)
+            if row is not None and made["type"] == "tool.called" and made.get("call") == call:
+                open_ = made["outcome"] == "ok" and settled.by(house, row.id, seq) is None
+                return of_record(seq, made, row.id) if open_ else None
     return None
+
+
+def of_record(seq: int, made: dict[str, Any], task_row: int) -> Answer:
+    """The answer of before, as far as record `seq`, of an allowed call, still has it."""
+    fields: dict[str, Any] = {name: made[name] for name in _FIELDS if name in made}
+    return Answer(True, "permitted", 20, "", None, seq, None, made.get("call", ""), fields, task_row)
 
 
 _FIELDS: Final = ("agent", "inst", "task", "jti", "tool", "call", "span", "pspan")
@@ -190,34 +197,55 @@ def settle(
     house: House, answer: Answer, outcome: str, result: Any = None, *, error: str | None = None, made: bool = True,
     bytes_out: int | None = None,
 ) -> Head:  # fmt: skip
-    """Record what came of an allowed call: `ok` or `error`, the result (JSON, or bytes), and the error's first words.
+    """Record what came of an allowed call, as an act of its own; see `settling`."""
+    return transact(house, settling(answer, outcome, result, error=error, made=made, bytes_out=bytes_out))[1]
+
+
+def settling(
+    answer: Answer, outcome: str, result: Any = None, *, error: str | None = None, made: bool = True,
+    bytes_out: int | None = None,
+) -> Callable[[Act], int]:  # fmt: skip
+    """What came of an allowed call: `ok`, `error`, or `unknown` where no answer is waited for any more; the result (JSON, or
+    bytes), and the error's first words. A record knows no third outcome, so `unknown` is an `error` in it that says that
+    there was no answer (`ext.answered`). The act returns the record's number; ConflictError (5) if it was told before.
 
     With it the limits that the call took from are settled: one that was never `made` gives back what it took, else
     `bytes_out` are the bytes that left with it, those of its arguments unless the point knows better.
     """
-    if not answer.allowed or outcome not in ("ok", "error"):
-        raise InputError("only a call that was allowed can return, with `ok` or `error`", code="usage")
-    ext: dict[str, Any] = {"called": answer.seq}
-    if not made:
-        ext["made"] = False
-    left = (answer.sent if bytes_out is None else bytes_out) if made else 0
-    if left:
-        ext["bytes_out"] = left  # whoever replays the log counts what was counted here
-    if error is not None:
-        ext["error"] = error[:200].encode("utf-8", "replace").decode()
+    if not answer.allowed or outcome not in ("ok", "error", "unknown"):
+        raise InputError("only a call that was allowed can return, with `ok`, `error` or `unknown`", code="usage")
+    left = answer.sent if bytes_out is None else bytes_out
+    said, ext = told_as(answer.seq, outcome, error, made, left)
     sealed = {} if result is None else {"result": bounded(result)}
 
     from nhictl.core.policy.counters import Result
     from nhictl.ops import limits
 
-    def act_on(act: Act) -> None:
+    def act_on(act: Act) -> int:
+        if answer.task_row is not None:
+            settled.refuse_again(act.house, answer.task_row, answer.seq)
         seq = act.record(
-            "tool.returned", outcome=outcome, task_row=answer.task_row, sealed=sealed or None, ext=ext,
+            "tool.returned", outcome=said, task_row=answer.task_row, sealed=sealed or None, ext=ext,
             src={"state": "recorded"}, **answer.fields,
         )  # fmt: skip
-        limits.settle(act, answer.seq, Result(made, left), seq)
+        limits.settle(act, answer.seq, Result(made, ext.get("bytes_out", 0)), seq)
+        return seq
 
-    return transact(house, act_on)[1]
+    return act_on
+
+
+def told_as(called: int, outcome: str, error: str | None, made: bool, left: int) -> tuple[str, dict[str, Any]]:
+    """How a record has it: its outcome, and what stands under `ext`; of `left`, since whoever replays the log counts that."""
+    ext: dict[str, Any] = {"called": called}
+    if outcome == "unknown":
+        outcome, ext["answered"] = "error", False
+    if not made:
+        ext["made"] = False
+    elif left:
+        ext["bytes_out"] = left
+    if error is not None:
+        ext["error"] = error[:200].encode("utf-8", "replace").decode()
+    return outcome, ext
 
 
 def bounded(result: Any) -> Any:

@@ -18,8 +18,8 @@ from nhictl.core.ledger.event_line import Told, read
 from nhictl.core.policy.counters import Result
 from nhictl.core.token import b64
 from nhictl.core.token.verdict import Verdict
-from nhictl.errors import ConflictError, InputError, NhictlError
-from nhictl.ops import agents, delegation_checks, limits, tasks
+from nhictl.errors import InputError, NhictlError
+from nhictl.ops import agents, delegation_checks, limits, settled, tasks
 from nhictl.ops.act import Act, Head, transact
 from nhictl.ops.house import House
 from nhictl.ops.token_facts import Seen
@@ -110,10 +110,9 @@ class _Teller:
         mine = who.task is not None and made.get("task") == who.task.name and made.get("jti") in (None, who.jti)
         if made["type"] not in ("token.used", "tool.called") or made["outcome"] != "ok" or not mine:
             raise InputError(f"record {called} is no call that was allowed to this token", code="call_unknown")
-        taken = counters.taken(self.act.db, called)
-        if any(one.settled is not None for one in taken):
-            raise ConflictError(f"the call of record {called} is settled", code="already_settled")
-        return bool(taken)
+        if who.task is not None:
+            settled.refuse_again(self.act.house, who.task.id, called)
+        return bool(counters.taken(self.act.db, called))
 
     def _named(self, told: Told) -> _Who:
         """What the event itself names, completed; NotFoundError (4) or InputError (2) where it cannot be."""

@@ -38,6 +38,11 @@ class Content:
         }
         return made, {"masked": masker.count} if masker.count else {}
 
+    def would_be(self, label: str, what: Any, task: int) -> str:
+        """The commitment that this content of a task gets, wherever it stands."""
+        key = self._key(task)
+        return content.commitment(key, label, content.canonical(_masked(mask.Masker(key), label, what, ())))
+
     def _seal(self, seq: int, label: str, what: Any, task: int) -> str:
         key = self._key(task)
         plain = content.canonical(what)

@@ -67,12 +67,13 @@ def consume(house: House, asked: Question) -> tuple[Verdict, Head]:
 
 def taking(
     act: Act, asked: Question, apart: str, holder: str | None = None, more: dict[str, Any] | None = None, *,
-    unproven: bool = True,
+    unproven: bool = True, call: str | None = None,
 ) -> Verdict:  # fmt: skip
     """Judge inside an act; count, ask for an approval, bury a lost lease, and record the answer, whatever it is.
 
     `holder` names the agent that has to hold the token, by name, SPIFFE ID or alias; another one's is `subject_mismatch`.
-    `more` goes into the record, under `ext`. Without `unproven` there is no record of what none of our keys signed: for
+    `more` goes into the record, under `ext`. `call` is the id of a call that whoever asks makes if it is allowed: then the
+    record is that of the call. Without `unproven` there is no record of what none of our keys signed: for
     places where anybody can send that.
     """
     verdict, seen = judge(act.house, asked, act.now_us, consume=True)
@@ -82,7 +83,8 @@ def taking(
         )
     verdict = record_check.conclude(act, asked, verdict, seen)
     if unproven or verdict.step > SIGNED:
-        record_check.record(act, asked, verdict, seen, apart, more=more)
+        guarded = None if call is None else {"call": call, "src": {"state": "recorded"}}
+        record_check.record(act, asked, verdict, seen, apart, guarded, more=more)
     return verdict
 
 

@@ -95,10 +95,10 @@ def chained(db: sqlite3.Connection, below: int | None = None) -> Iterator[tuple[
         yield row
 
 
-def mentioning(db: sqlite3.Connection, task: int, needle: bytes) -> Iterator[tuple[int, bytes]]:
-    """Stored (seq, line) of one task whose line holds these bytes somewhere, newest first."""
-    query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE task = ? AND instr(line, ?) ORDER BY seq DESC"
-    yield from db.execute(query, (task, needle))
+def mentioning(db: sqlite3.Connection, task: int, needle: bytes, after: int = -1) -> Iterator[tuple[int, bytes]]:
+    """Stored (seq, line) of one task, later than record `after`, whose line holds these bytes somewhere, newest first."""
+    query = "SELECT seq, CAST(line AS BLOB) FROM log WHERE task = ? AND seq > ? AND instr(line, ?) ORDER BY seq DESC"
+    yield from db.execute(query, (task, after, needle))
 
 
 def piece(db: sqlite3.Connection, start: int, end: int) -> list[tuple[int, bytes]]:

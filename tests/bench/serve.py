@@ -1,8 +1,9 @@
 """`nhictl serve` under load: decisions a second with revocations in between, and how far that is from its floors.
 
 The floor of a decision that is recorded is the same act in a loop, without a server; that of the server is its own answer
-to `/health/live`, which decides nothing. Where the environment variable `OPA` names Open Policy Agent's program, its server
-is asked the same question on the same machine by the same clients; it records nothing durable.
+to `/health/live`, which decides nothing. Where the environment names Open Policy Agent's program (`OPA`) or that of Cerbos
+(`CERBOS`, which npm's package `cerbos` brings), their servers are asked the same question on the same machine by the same
+clients; they record nothing durable.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ while end is None or time.monotonic() < end:
     over.request(kind, path, body if kind == "POST" else None, {"content-type": "application/json"} if kind == "POST" else {})
     found = over.getresponse(); data = found.read(); assert found.status == 200, (found.status, data)
     seen.append((at % len(bodies), began, time.monotonic(), data)); at += 1
-print(json.dumps([[n, a, b, json.loads(d).get("decision")] for n, a, b, d in seen]))
+def said(data):  # as we, OPA and Cerbos write it
+    found = json.loads(data); found = found.get("result", found)
+    return found["decision"] if "decision" in found else "EFFECT_ALLOW" in str(found)
+print(json.dumps([[n, a, b, said(d)] for n, a, b, d in seen]))
 """
 
 
@@ -58,6 +62,14 @@ class Load(NamedTuple):
     median: float
     p99: float
     seen: list[tuple[int, float, float, Any]]
+
+
+class Peer(NamedTuple):
+    """Where another server is, and how it is asked what we are asked."""
+
+    where: str
+    path: str
+    body: str
 
 
 def load(
@@ -105,35 +117,53 @@ def serving(home: Path, path: Path) -> Iterator[str]:
 
 
 @contextmanager
-def opa(folder: Path) -> Iterator[str | None]:
-    """OPA's server with the same rule, if there is one."""
-    program = os.environ.get("OPA")
+def peer(name: str, folder: Path) -> Iterator[Peer | None]:
+    """Somebody else's server with the same rule, if the environment names its program."""
+    program = os.environ.get(name)
     if program is None:
         yield None
         return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    argv, path, body = {"OPA": _opa, "CERBOS": _cerbos}[name](folder, where)
+    process = subprocess.Popen([program, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", int(where.partition(":")[2]))) == 0:
+                    break
+            time.sleep(0.05)
+        yield Peer(where, path, body)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _opa(folder: Path, where: str) -> tuple[list[str], str, str]:
     rule = folder / "rule.rego"
     rule.write_text(
         'package authz\n\ndefault decision := false\n\ndecision if {\n\tinput.subject.id == "bot"\n'
         '\tinput.action.name == "crm.read"\n}\n'
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [program, "run", "--server", "--addr", f"127.0.0.1:{port}", "--log-level", "error", str(rule)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        for _ in range(200):
-            try:
-                with socket.create_connection(("127.0.0.1", port), 1):
-                    break
-            except OSError:
-                time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
+    argv = ["run", "--server", "--addr", where, "--log-level", "error", str(rule)]
+    return argv, "/v1/data/authz", json.dumps({"input": json.loads(_body(None))})
+
+
+def _cerbos(folder: Path, where: str) -> tuple[list[str], str, str]:
+    policies = folder / "cerbos"
+    policies.mkdir()
+    when = {"match": {"expr": 'request.principal.id == "bot"'}}
+    rule = {"actions": ["crm.read"], "effect": "EFFECT_ALLOW", "roles": ["agent"], "condition": when}
+    policy = {"resource": "report", "version": "default", "rules": [rule]}
+    (policies / "report.json").write_text(json.dumps({"apiVersion": "api.cerbos.dev/v1", "resourcePolicy": policy}))
+    config = folder / "cerbos.json"
+    storage = {"driver": "disk", "disk": {"directory": str(policies), "watchForChanges": False}}
+    server = {"httpListenAddr": where, "grpcListenAddr": f"unix:{folder}/cerbos.sock"}
+    config.write_text(json.dumps({"server": server, "storage": storage, "telemetry": {"disabled": True}}))
+    who, what = {"id": "bot", "roles": ["agent"]}, {"kind": "report", "id": "r"}
+    body = json.dumps({"principal": who, "resources": [{"resource": what, "actions": ["crm.read"]}]})
+    return ["server", f"--config={config}", "--log-level=error"], "/api/check/resources", body
 
 
 def rows(folder: Path) -> list[Row]:
@@ -162,11 +192,13 @@ def rows(folder: Path) -> list[Row]:
         house.close()
 
     bodies = [_body(token.token) for token in tokens]
-    with serving(folder / "serve", folder / "s") as where, opa(folder) as peer:
+    with serving(folder / "serve", folder / "s") as where, peer("OPA", folder) as opa, peer("CERBOS", folder) as cerbos:
         alive = load(where, "/health/live", ["{}"], "GET")
         tokened = load(where, "/access/v1/evaluation", bodies, beside=_here(revoking, house))
         plain = load(where, "/access/v1/evaluation", [_body(None)])
-        other = load(peer, "/v1/data/authz", [json.dumps({"input": json.loads(_body(None))})]) if peer else None
+        others = [
+            (name, load(*one[:2], [one.body])) for name, one in (("OPA", opa), ("Cerbos", cerbos)) if one is not None
+        ]
     stale = sum(1 for number, began, _, said in tokened.seen if said and began > gone.get(number, float("inf")))
     made = [
         _row(
@@ -178,8 +210,9 @@ def rows(folder: Path) -> list[Row]:
         ),
         _row("serve: agent evaluations, recorded", plain, alive.rate, "/health/live", None),
     ]
-    if other is not None:
-        made.append(_row("serve: agent evaluations, recorded; OPA records none", plain, other.rate, "OPA", None))
+    for name, other in others:
+        assert all(said for *_, said in other.seen), f"{name} does not allow"
+        made.append(_row(f"serve: agent evaluations, recorded; {name} records none", plain, other.rate, name, None))
     return made
 
 

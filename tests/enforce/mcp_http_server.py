@@ -40,6 +40,7 @@ def event(value: Any, ident: str | None = None) -> bytes:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer on a kept connection waits 40 ms for an acknowledgement
     server: Server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
@@ -102,6 +103,7 @@ _NOTE = {"jsonrpc": "2.0", "method": "notifications/x"}
 _ERROR = {"code": -1, "message": "no"}
 _FAULTS: dict[str, Callable[[_Handler, Any], None]] = {
     "json": lambda h, a: h.say(json.dumps(a).encode()),
+    "large": lambda h, a: h.say(json.dumps({**a, "result": {"content": [], "x": "x" * 50_000_000}}).encode()),
     "batch": lambda h, a: h.say(json.dumps([a]).encode()),
     "sse": lambda h, a: h.stream(b"id: 0\ndata:\n\n", event(_NOTE, "1"), event(a, "2")),
     "sse-crlf": lambda h, a: h.stream(event(a).replace(b"\n", b"\r\n")),

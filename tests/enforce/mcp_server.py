@@ -28,6 +28,9 @@ def main() -> None:
                 os._exit(3)
             if what == "hang":
                 time.sleep(60)
+            if what == "deaf":
+                os.close(0)
+                time.sleep(60)
             if what == "garbage":
                 say(b"\xff not a message\n")
             text = "x" * args.get("size", 0) if what != "env" else "\n".join(sorted(os.environ))

@@ -129,6 +129,22 @@ def test_bytes_that_left_stop_the_next_call(stage: Stage, by_task: bool) -> None
     assert stage.ask(mail, by_task=by_task).reason == "limit_exceeded"
 
 
+def test_a_token_that_ends_between_the_call_and_its_result_loses_nothing(stage: Stage) -> None:
+    note = Call("note.write", {"text": "x"})
+    made = stage.ask(note)
+    assert made.allowed
+    stage.clock.advance(3600)
+    settle(stage.house, made, "ok", {"written": 1})
+    last = records(stage.house)[-1]
+    assert (last["type"], last["outcome"], last["ext"]["called"], "result" in last["c"]) == (
+        "tool.returned",
+        "ok",
+        made.seq,
+        True,
+    )
+    assert stage.ask(note).reason == "token_expired"
+
+
 def test_a_point_that_cannot_perform_an_obligation_is_denied(stage: Stage) -> None:
     mail = Call("mail.send", {"to": "a@example.org"})
     assert stage.ask(mail).obligations == [{"type": "notification", "to": "ops"}]

@@ -22,6 +22,9 @@ CLAUDE: dict[str, Any] = {
     "session_id": "00893aaf-19fa-41d2-8238-13269b9b3ca0",
     "transcript_path": "/home/dev/.claude/projects/shop/00893aaf.jsonl",
     "permission_mode": "default",
+    "prompt_id": "5d0c3c5e-7a5f-4a0e-9d1b-0d6f0e2c9a11",
+    "scratchpad_dir": "/tmp/claude-1000/shop/scratchpad",
+    "effort": {"level": "high"},
 }
 CODEX: dict[str, Any] = {
     "session_id": "0199a213-81c0-7800-8aa1-bbab2a035a53",

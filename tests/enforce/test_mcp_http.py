@@ -100,6 +100,11 @@ def test_answers_pass_as_json_and_as_events_and_are_settled(stage: Stage) -> Non
     assert len(stage.notes) == 2  # what was no message, and what answered nothing
 
 
+def test_a_large_answer_passes_whole(stage: Stage) -> None:
+    status, (answer,) = stage.ask(call("good", 1, do="large"))
+    assert (status, len(answer["result"]["x"]), stage.told()) == (200, 50_000_000, [("ok", None)])
+
+
 def test_a_denied_call_never_reaches_the_server(stage: Stage) -> None:
     status, (said,) = stage.ask(call("bad"))
     assert (status, said["result"]["isError"]) == (200, True)
@@ -117,9 +122,9 @@ def test_a_denied_call_never_reaches_the_server(stage: Stage) -> None:
         ("denied", 502), ("gone", 404), ("broken", 500), ("sse-open", 200), ("sse-cut", 200),
     ],
 )  # fmt: skip
-def test_a_call_that_is_not_answered_is_settled_as_failed(stage: Stage, do: str, status: int) -> None:
+def test_what_came_of_a_call_that_is_not_answered_is_settled_as_unknown(stage: Stage, do: str, status: int) -> None:
     assert stage.ask(call(do=do))[0] == status
-    stage.until(lambda: [outcome for outcome, _ in stage.told()] == ["error"])
+    stage.until(lambda: [outcome for outcome, _ in stage.told()] == ["unknown"])
     assert stage.ask(call(do="json"))[0] == 200  # and nothing of it stays
 
 
@@ -192,7 +197,20 @@ def test_a_session_that_ends_settles_what_is_open(stage: Stage, how: str) -> Non
         stage.ask(call("good", 2, do="gone"), **SESSION)
     else:
         stage.channels.end()
-    stage.until(lambda: {outcome for outcome, _ in stage.told()} == {"error"})
+    stage.until(lambda: {outcome for outcome, _ in stage.told()} == {"unknown"})
+
+
+@pytest.mark.parametrize("named", [SESSION, {}], ids=["session", "request"])
+def test_the_end_settles_what_is_under_way_and_begins_nothing(stage: Stage, named: dict[str, str]) -> None:
+    thread = threading.Thread(target=stage.ask, args=(call("good", 1, do="hold"),), kwargs=named)
+    thread.start()
+    stage.until(lambda: len(stage.server.seen) == 1)
+    stage.channels.end()
+    assert stage.told() == [("unknown", "the guard was told to end")]
+    assert stage.ask(call("good", 2), **named)[0] == 503
+    stage.server.left.set()
+    thread.join(20)
+    assert len(stage.house.told) == len(stage.house.asked) == len(stage.server.seen) == 1
 
 
 def test_a_tool_that_changed_is_seen_before_it_is_called(stage: Stage) -> None:

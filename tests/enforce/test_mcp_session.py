@@ -228,7 +228,7 @@ def test_a_cancelled_call_is_settled_at_once_and_a_late_answer_is_nobodys(stage:
     stage.client(call(ident="a"))
     stop = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "a"}}
     assert stage.client(stop) == (None, line(stop) + b"\n")
-    assert stage.house.told == [(1, "error", None, "cancelled by the client")]
+    assert stage.house.told == [(1, "unknown", None, "cancelled by the client")]
     assert stage.server(result("a")) == b""  # else a client would get by cancelling what nobody recorded
     assert len(stage.house.told) == 1
 
@@ -263,7 +263,15 @@ def test_the_end_settles_what_is_open(stage: Stage) -> None:
     stage.client(call("good", 2))
     stage.server(result(2))
     stage.session.end("the session ended")
-    assert stage.house.told[1:] == [(1, "error", None, "the session ended")]
+    assert stage.house.told[1:] == [(1, "unknown", None, "the session ended")]
+
+
+def test_after_the_end_nothing_is_judged_and_nothing_passed(stage: Stage) -> None:
+    stage.session.end("the session ended")
+    said, forth = stage.client(call("good", 3))
+    assert (said["id"], said["error"]["message"], forth) == (3, "the session is over", b"")
+    assert stage.session.from_client(line({"jsonrpc": "2.0", "method": "notifications/initialized"})) == (b"", b"")
+    assert stage.house.asked == []
 
 
 @pytest.mark.parametrize(

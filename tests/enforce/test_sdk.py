@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import multiprocessing
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +31,20 @@ from tests.ops.token_home import records
 
 POLICY = {
     "nhictl_policy": 1,
-    "tools": {"add": {"args": {"a": "integer", "b": {"type": "integer", "optional": True}}}, "drop": {"args": {}}},
-    "rules": [{"id": "ADD", "effect": "permit", "match": {"tools": ["add"]}, "when": {"args.a": {"lte": 9}}}],
+    "tools": {
+        "add": {"args": {"a": "integer", "b": {"type": "integer", "optional": True}}},
+        "drop": {"args": {}},
+        "tell": {"args": {}},
+    },
+    "rules": [
+        {"id": "ADD", "effect": "permit", "match": {"tools": ["add"]}, "when": {"args.a": {"lte": 9}}},
+        {
+            "id": "TELL",
+            "effect": "permit",
+            "match": {"tools": ["tell"]},
+            "obligations": [{"type": "notification", "to": "ops"}],
+        },
+    ],
 }
 
 
@@ -55,7 +71,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     initialise(made.house, "example.org", None)
     activate(made.house, [("policy.yaml", json.dumps(POLICY).encode())])
     register(made.house, Registration("bot", "dev@example.org", "adds"), None, None)
-    boxes = tuple(box_from_mapping({"tools": [tool]}) for tool in ("add", "drop"))
+    boxes = tuple(box_from_mapping({"tools": [tool]}) for tool in ("add", "drop", "tell"))
     made.task = str(open_task(made.house, Order("bot", "add", "sums", boxes, instance="one"))[0]["id"])
     for name in ("NHICTL_TOKEN", "NHICTL_TOKEN_FD", "NHICTL_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -93,6 +109,16 @@ def test_a_block_is_not_entered_if_it_is_denied(stage: Stage) -> None:
     assert [outcome for _, outcome, _ in stage.calls()] == ["denied", "ok"]
     with pytest.raises(InputError), call:  # the same one twice
         pytest.fail("it was let in")
+
+
+def test_an_obligation_that_the_program_does_not_say_it_performs_denies(stage: Stage) -> None:
+    home = str(stage.house.home)
+    for performs in ((), ("other",)):
+        with pytest.raises(DeniedError, match="notification") as denied, Guard(home=home, performs=performs)("tell"):
+            pytest.fail("it was let in")
+        assert denied.value.reason == "not_permitted"
+    with Guard(home=home, performs=["notification"])("tell") as call:
+        assert call.obligations == [{"type": "notification", "to": "ops"}]  # the program has to know what to see to
 
 
 def test_what_was_judged_is_not_what_changes_afterwards(stage: Stage) -> None:
@@ -139,15 +165,15 @@ def test_a_cancelled_call_is_settled(stage: Stage, when: str) -> None:
                 started.set()
                 await asyncio.sleep(30)
 
-        stage.guard._lock.acquire()  # nothing is judged until it is let go
+        stage.guard._house.lock.acquire()  # nothing is judged until it is let go
         task = asyncio.create_task(work())
         await asyncio.sleep(0.05)
         if when == "before it is judged":
             task.cancel()
             await asyncio.wait([task])
-            stage.guard._lock.release()
+            stage.guard._house.lock.release()
         else:
-            stage.guard._lock.release()
+            stage.guard._house.lock.release()
             await started.wait()
             task.cancel()
             await asyncio.wait([task])
@@ -190,6 +216,69 @@ def test_threads_share_one_and_processes_can_be_forked(stage: Stage) -> None:
         child.join()
         assert child.exitcode == 0
     assert len(stage.calls()) == 8
+    assert verify_home(stage.house, ()).exit == 0
+
+
+def _open_files() -> list[str]:
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/self/fd/{name}"))
+    return found
+
+
+def test_a_guard_that_nobody_holds_leaves_no_thread_and_no_connection(stage: Stage) -> None:
+    home = str(stage.house.home)
+    stage.house.close()
+    before = threading.active_count()
+    for _ in range(3):
+        with Guard(home=home)("add", {"a": 1}):
+            pass
+    gc.collect()
+    for _ in range(200):
+        if threading.active_count() == before and not any(one.endswith("nhictl.db") for one in _open_files()):
+            return
+        time.sleep(0.02)
+    raise AssertionError(threading.enumerate())
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_process_forks_in_the_middle_of_calls(stage: Stage) -> None:
+    """Neither waits for the other for ever, no connection is shared, and no call is lost."""
+
+    @stage.guard("add")
+    def add(a: int) -> int:
+        return a
+
+    over, made = threading.Event(), [0]
+
+    def going_on() -> None:
+        while not over.is_set():
+            add(1)
+            made[0] += 1
+
+    beside = threading.Thread(target=going_on)
+    beside.start()
+    add(1)
+    stage.house.close()  # the test's own
+
+    def connections() -> list[str]:
+        return [one for one in _open_files() if one.endswith("nhictl.db")]
+
+    def child() -> None:
+        assert connections() == []
+        add(2)
+
+    assert connections() != []
+
+    for _ in range(4):
+        forked = multiprocessing.get_context("fork").Process(target=child)
+        forked.start()
+        forked.join()
+        assert forked.exitcode == 0
+    over.set()
+    beside.join(30)
+    assert [outcome for _, outcome, _ in stage.calls()] == ["ok"] * (made[0] + 5)
     assert verify_home(stage.house, ()).exit == 0
 
 

@@ -121,7 +121,7 @@ def test_a_stop_answers_what_was_begun_and_leaves_nothing_behind(home: Path, tmp
     house.close()
 
 
-def test_another_user_is_told_apart_and_asks_with_a_token_alone(home: Path, tmp_path: Path) -> None:
+def test_another_user_is_told_apart_and_asks_and_tells_with_a_token_alone(home: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv")
     from nhictl.ops.issue_token import issue_token
@@ -157,6 +157,16 @@ def test_another_user_is_told_apart_and_asks_with_a_token_alone(home: Path, tmp_
             "token.used",
             "user",
             f"uid:{STRANGER}",
+        )
+        told = {"record": decided["context"]["record"], "outcome": "ok", "result": ["r"]}
+        lines = "".join(json.dumps(["/results", body]) + "\n" for body in (told, told | {"token": token}))
+        (refused, said), (status, _) = as_user(lines)  # who it is does not tell that it asked
+        assert (refused, said["error"]["code"], status) == (404, "call_unknown", 200)
+        last = records(house)[-1]
+        assert (last["type"], last["actor"]["id"], last["ext"]) == (
+            "tool.returned",
+            f"uid:{STRANGER}",
+            {"called": told["record"]},
         )
         callers = home / FILE
         callers.write_text(f"nhictl_serve: 1\ncallers: [{{name: pep, uid: [{STRANGER}], may: [evaluate]}}]\n")
@@ -274,5 +284,5 @@ def test_no_request_from_the_described_ones_is_too_much(home: Path, tmp_path: Pa
     finally:
         served.stop()
         house.close()
-    assert len(asked) == 8
+    assert len(asked) == 9
     assert {200, 401} <= asked["/access/v1/evaluation"]

@@ -264,7 +264,8 @@ def test_without_a_folder_or_an_address_nothing_is_promised(served: Served) -> N
         assert served.ask("GET", path).status == 404, path
     document = served.ask("GET", "/openapi.json").json
     assert set(document["paths"]) == {
-        "/access/v1/evaluation", "/access/v1/evaluations", "/introspect", "/token", "/health/live", "/health/ready", "/metrics",
+        "/access/v1/evaluation", "/access/v1/evaluations", "/introspect", "/token", "/results", "/health/live", "/health/ready",
+        "/metrics",
     }  # fmt: skip
 
 

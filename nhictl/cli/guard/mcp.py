@@ -79,7 +79,7 @@ def command(
     if deny_as not in ("result", "error"):
         raise InputError(f"no way to deny `{deny_as}`", code="usage", hint="one of result, error")
     if (url is None) == (not argv):
-        raise InputError("the server is a command after --, or --url", code="usage")
+        raise InputError("the server is a command after --, or --url", code="usage", hint="nhictl guard mcp --help")
     if url is None and (authorization is not None or listen is not None):
         raise InputError("--listen and --authorization-file go with --url", code="usage")
     house, seen_to = session().house(), RECORD | frozenset(performs or ())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from nhictl.cli.main import Reply
 from nhictl.cli.session import session
 from nhictl.errors import NotFoundError
+from nhictl.ops import separation
 from nhictl.ops.guard_status import status
 from nhictl.render import Result
+
+_MEANS: Final = {separation.NONE: " (the agent runs as you do, so it could switch this off: see `nhictl doctor`)"}
 
 
 def command() -> Reply:
@@ -24,7 +29,7 @@ def command() -> Reply:
     for one in items:
         lines.append(f"{'on ' if one['on'] else 'OFF'} {one['host']} in {one['path']}: {one['why']}")
         lines += [f"    no hook for {event} in {one['settings']}" for event in one["missing"]]
-        lines.append(f"    separation: {one['separation']}")
+        lines.append(f"    separation: {one['separation']}{_MEANS.get(one['separation'], '')}")
         lines += [f"    not covered: {text}" for text in one["uncovered"]]
     return Reply(
         Result("nhictl.guard_status/v1", {"items": items}, text=lines), 0 if all(one.on for one in found) else 1

@@ -161,7 +161,8 @@ class _Fold:
         self.open.setdefault(_key(record), []).append(event)
 
     def _called(self, record: Record) -> Event | None:
-        """Take the open call that this result belongs to: same task, same call id, the same tool if it names one.
+        """Take the open call that this result belongs to: same task, same call id, the same tool if it names one; of several
+        the one whose record it names.
 
         Without an id only a single open call of that tool and agent is certain enough.
         """
@@ -170,16 +171,18 @@ class _Fold:
         tool = record.get("tool")
         if record.get("call") is None and (tool is None or len(waiting) != 1):
             return None
-        for place, event in enumerate(waiting):
-            if tool is None or event.tool == tool:
-                del waiting[place]
-                return event
-        return None
+        named = (record.get("ext") or {}).get("called")
+        places = [place for place, event in enumerate(waiting) if tool is None or event.tool == tool]
+        if not places:
+            return None
+        return waiting.pop(next((place for place in places if waiting[place].seq == named), places[0]))
 
     def _returned(self, called: Event, seq: int, record: Record) -> None:
         result = self._event(seq, record)
         called.result = result.result
         called.outcome = result.outcome or "unknown"
+        if (record.get("ext") or {}).get("answered") is False:
+            called.outcome = "unknown"
         if (record.get("ext") or {}).get("made") is False:
             called.outcome = "not_executed"
         called.ended, called.ended_seq = result.time, seq

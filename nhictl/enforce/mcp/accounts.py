@@ -58,10 +58,12 @@ class Accounts:
         return rpc.error(held.ident, rpc.INTERNAL_ERROR, text)
 
     def give_up(self, idents: Iterable[Id], why: str, *, made: bool = True) -> None:
-        """Settle those that no answer is waited for any more; `made` is whether the server may have been told of them."""
+        """Settle those that no answer is waited for any more; `made` is whether the server may have been told of them: then
+        nobody knows what came of them.
+        """
         for ident in idents:
             if (held := self.open.pop(ident, None)) is not None:
-                self._settle(held.answer, "error", None, why, made=made)
+                self._settle(held.answer, "unknown" if made else "error", None, why, made=made)
 
     def _settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> bool:
         try:

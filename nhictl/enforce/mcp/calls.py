@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nhictl.core.token import b64
@@ -12,6 +10,7 @@ from nhictl.enforce.mcp.authority import Authority
 from nhictl.ops import guard_call, guard_tools
 from nhictl.ops.guard_call import Answer, Call, Grip
 from nhictl.ops.house import House
+from nhictl.ops.house_thread import HouseThread
 
 
 class Calls(Authority):
@@ -44,33 +43,20 @@ class Calls(Authority):
 
 
 class InTurn(Authority):
-    """The same for many threads: one at a time, and without the database in between, since a connection is one thread's."""
+    """The same for many threads, one call at a time; `thread` has the home that `calls` are judged in."""
 
-    def __init__(self, house: House, calls: Calls, lock: threading.Lock) -> None:
-        self._house = house
+    def __init__(self, thread: HouseThread, calls: Calls) -> None:
+        self._thread = thread
         self._calls = calls
-        self._lock = lock
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[Calls]:
-        with self._lock:
-            try:
-                yield self._calls
-            finally:
-                self._house.close()
 
     def begin(self, tool: str, args: dict[str, Any], ident: str, digest: str) -> Answer:
-        with self._turn() as calls:
-            return calls.begin(tool, args, ident, digest)
+        return self._thread.do(lambda _: self._calls.begin(tool, args, ident, digest))
 
     def settle(self, answer: Answer, outcome: str, result: Any, error: str | None, *, made: bool = True) -> None:
-        with self._turn() as calls:
-            calls.settle(answer, outcome, result, error, made=made)
+        self._thread.do(lambda _: self._calls.settle(answer, outcome, result, error, made=made))
 
     def usable(self, tools: Mapping[str, str]) -> frozenset[str]:
-        with self._turn() as calls:
-            return calls.usable(tools)
+        return self._thread.do(lambda _: self._calls.usable(tools))
 
     def pinned(self, tool: str) -> bool:
-        with self._turn() as calls:
-            return calls.pinned(tool)
+        return self._thread.do(lambda _: self._calls.pinned(tool))

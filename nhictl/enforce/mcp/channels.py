@@ -93,14 +93,20 @@ class Channels:
         self._shared = Listing()
         self._lock = threading.Lock()
         self._known: dict[str, Channel] = {}
+        self._alone: set[Channel] = set()
+        self._ended = False
 
     def of(self, ident: str | None, version: str | None) -> Channel:
         """The channel of a request: its session's, or one for itself alone. A session that is not known is begun: the server
-        knows whether it has it, and the guard may have been started anew meanwhile.
+        knows whether it has it, and the guard may have been started anew meanwhile. UnavailableError (7) once the guard ends.
         """
-        if ident is None:
-            return Channel(self, None, version, self._shared)
         with self._lock:
+            if self._ended:
+                raise UnavailableError("the guard was told to end", code="ending")
+            if ident is None:
+                alone = Channel(self, None, version, self._shared)
+                self._alone.add(alone)
+                return alone
             found = self._known.pop(ident, None) or Channel(self, ident, version, Listing())
             self._known[ident] = found
             found.version = version if version is not None else found.version
@@ -117,10 +123,19 @@ class Channels:
             with found.lock:
                 found.session.end(why)
 
+    def answered(self, channel: Channel) -> None:
+        """A request was answered: one that stood for itself has no channel any more."""
+        with self._lock:
+            self._alone.discard(channel)
+
     def end(self) -> None:
-        """End all."""
-        for ident in tuple(self._known):
-            self.forget(ident, "the guard ended")
+        """End all, and begin none any more."""
+        with self._lock:
+            self._ended = True
+            rest = (*self._known.values(), *self._alone)
+        for channel in rest:
+            with channel.lock:
+                channel.session.end("the guard was told to end")
 
 
 def is_refusal_of_form(answer: bytes) -> bool:

@@ -103,12 +103,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if refused is not None:
             self._refuse(*refused, unread=True)
             return
-        channel = self.server.channels.of(self.headers.get(SESSION), self.headers.get(VERSION))
+        channels = self.server.channels
+        try:
+            channel = channels.of(self.headers.get(SESSION), self.headers.get(VERSION))
+        except NhictlError as e:
+            self._refuse(503, str(e), unread=True)
+            return
         try:
             answer(channel)
         except NhictlError as e:
-            self.server.channels.note(str(e))
+            channels.note(str(e))
             self._refuse(502, str(e))
+        finally:
+            channels.answered(channel)
 
     def _refuse(self, status: int, why: str, *, unread: bool = False) -> None:
         """Answer that nothing came of it, and end the connection. What is `unread` is read if it is little: a connection that

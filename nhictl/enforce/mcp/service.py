@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -15,6 +14,7 @@ from nhictl.enforce.mcp.upstream import LOOPBACK, Upstream
 from nhictl.errors import InputError, UnavailableError
 from nhictl.ops import guard_grip
 from nhictl.ops.house import House
+from nhictl.ops.house_thread import HouseThread
 
 
 class _EndError(BaseException):
@@ -33,7 +33,8 @@ def serve(
     upstream = Upstream(url, lambda: guard_grip.authorization(authorization))
     guard_grip.authorization(authorization)  # refused before anything listens
     house.close()
-    channels = Channels(upstream, InTurn(house, calls, threading.Lock()), passed, note, errors=errors)
+    thread = HouseThread(house)
+    channels = Channels(upstream, InTurn(thread, calls), passed, note, errors=errors)
     try:
         gateway = Gateway((host, port), channels)
     except OSError as e:
@@ -47,9 +48,12 @@ def serve(
         pass
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN)  # once is enough: what is open is being settled
         gateway.server_close()
         channels.end()
+        thread.close()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

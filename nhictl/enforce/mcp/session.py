@@ -62,6 +62,7 @@ class Session:
         self._inquiry: Inquiry | None = None
         self._asked: Id | None = None
         self._numbers = 0
+        self._over = False
 
     @property
     def open(self) -> frozenset[Id]:
@@ -95,6 +96,11 @@ class Session:
         """Whether a client's message goes on; if not, what it is answered is added."""
         if one.method is None:
             return True  # an answer to what the server asked
+        if self._over:
+            answers += (
+                [rpc.error(one.raw["id"], rpc.INTERNAL_ERROR, "the session is over")] if one.id is not None else []
+            )
+            return False
         if one.id is not None and (one.id in self.open or one.id == self._asked):
             answers.append(rpc.error(one.raw["id"], rpc.INVALID_REQUEST, "the id is that of a request under way"))
             return False
@@ -246,6 +252,7 @@ class Session:
             self._cancelled.discard(ident)
 
     def end(self, why: str) -> None:
-        """Settle every call that is still open."""
+        """Settle every call that is still open; nothing is asked any more."""
+        self._over = True
         self._waiting.clear()
         self._calls.give_up(tuple(self._calls.open), why)

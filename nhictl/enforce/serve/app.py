@@ -18,6 +18,7 @@ from nhictl.enforce.serve.health import Health
 from nhictl.enforce.serve.introspection import Introspection
 from nhictl.enforce.serve.oauth import Token
 from nhictl.enforce.serve.public import Public
+from nhictl.enforce.serve.results import Results
 from nhictl.enforce.serve.service import Service
 from nhictl.errors import NhictlError
 
@@ -53,6 +54,7 @@ def routes(service: Service) -> dict[str, tuple[str, Endpoint]]:
         SEVERAL: ("POST", evaluation.several),
         "/introspect": ("POST", Introspection(service).answer),
         "/token": ("POST", Token(service).answer),
+        "/results": ("POST", Results(service).answer),
         "/health/live": ("GET", health.live),
         "/health/ready": ("GET", health.ready),
         "/metrics": ("GET", health.metrics),

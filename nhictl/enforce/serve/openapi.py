@@ -27,7 +27,8 @@ _EVALUATION: Final = _closed(
                 "properties": {
                     **_OBJECT,
                     "description": "`token`, a task token that the agent holds, and the `audience` that asks; for a bound one "
-                    "`dpop_proof`, `htm` and `htu`. Other properties are not read.",
+                    "`dpop_proof`, `htm` and `htu`; `call`, the id of the call that whoever asks makes if it is allowed, "
+                    "which is then recorded as that call. Other properties are not read.",
                 },
             },
         ),
@@ -57,7 +58,7 @@ _EITHER: Final = {"anyOf": [_OAUTH_ERROR, _ERROR]}
 
 def _posted(summary: str, kind: str, body: Any, good: Any, wrong: Any) -> dict[str, Any]:
     refused = {"description": "refused", "content": {_JSON: {"schema": wrong}}}
-    statuses = ("400", "401", "403", "409", "413", "415", "503")
+    statuses = ("400", "401", "403", "404", "409", "413", "415", "503")
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": {kind: {"schema": body}}},
@@ -79,6 +80,23 @@ def _read(summary: str, kind: str = _JSON) -> dict[str, Any]:
     }
 
 
+_COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
+_RESULT: Final = _closed(
+    ["record", "outcome"],
+    {
+        "record": {**_COUNT, "description": "`context.record` of the evaluation that allowed the call"},
+        "outcome": {"enum": ["ok", "error", "unknown"]},
+        "result": {"description": "any JSON; sealed, with secrets masked"},
+        "error": {**_TEXT, "description": "of which the first 200 characters are kept"},
+        "bytes_out": {**_COUNT, "description": "the bytes that left with the call"},
+        "made": {"type": "boolean", "description": "false gives back what limits took for the call; for listed callers"},
+        "token": {**_TEXT, "description": "the token that the call was allowed to, unless the caller is known or came with it"},
+    },
+)  # fmt: skip
+_RESULT_ANSWER: Final = _closed(
+    ["schema", "record", "called", "repeated", "log"],
+    {"schema": _TEXT, "record": _COUNT, "called": _COUNT, "repeated": {"type": "boolean"}, "log": _OBJECT},
+)
 _TOKEN_FORM: Final = _closed(
     ["grant_type", "subject_token", "subject_token_type"],
     dict.fromkeys(
@@ -98,6 +116,7 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         "token exchange (RFC 8693); live", _FORM, _TOKEN_FORM,
         _closed(["access_token", "issued_token_type", "token_type", "expires_in"], {"access_token": _TEXT}), _EITHER,
     ),
+    "/results": _posted("what came of a call that was allowed; told once", _JSON, _RESULT, _RESULT_ANSWER, _ERROR),
     "/health/live": _read("the process answers"),
     "/health/ready": _read("a decision could be made and recorded"),
     "/metrics": _read("figures for Prometheus", "text/plain"),
