@@ -20,7 +20,7 @@ from nhictl.ops import sealing
 from nhictl.ops.high_water import Mark
 from nhictl.ops.house import House
 from nhictl.ops.turn import LogKey, in_turn, still
-from nhictl.store import ballast, erasure, log, sqlite
+from nhictl.store import ballast, erasure, log, sqlite, tree
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
 _VERIFY: Final = "look at it with: nhictl audit verify"
@@ -115,7 +115,7 @@ class Act:
             self.chain = self._content.chain = checkpoint.chain_id(line)
         leaf = leaf_hash(line)
         self.prev = leaf.hex()
-        self.tree.append(leaf)
+        tree.keep(self.db, self.tree.append(leaf))
         return seq
 
     def finish(self, key: LogKey) -> Head:
