@@ -10,7 +10,6 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own, timeline
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.join import join
-from nhictl.core.replay.page import leaves
 from nhictl.core.replay.select import Selection, select
 from nhictl.errors import InputError
 from nhictl.ops import audit_log, segment_files, task_records, tasks
@@ -129,6 +128,8 @@ def tree(story: Story) -> Iterator[tuple[int, str, str]]:
 
     What matters most stands first, since a narrow terminal cuts the end.
     """
+    from nhictl.core.replay.page import leaves
+
     for leaf in leaves(story.events):
         time = None if leaf.time is None else leaf.time[:19] + "Z"
         parts = (*leaf.names, leaf.what, leaf.outcome, leaf.reason, leaf.said, time)
