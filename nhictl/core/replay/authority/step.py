@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core import times
 from nhictl.core.replay import own
+from nhictl.core.replay.authority.entities import Mark
 from nhictl.core.replay.select import instant_us
 
 if TYPE_CHECKING:
@@ -97,6 +98,10 @@ class Step:
     def ref(self) -> dict[str, Any]:
         """Where it is to be found, its type, its time."""
         return {**self.place, "type": self.type, "time": self.time}
+
+    def mark(self) -> Mark | None:
+        """The same in little room; None for a foreign event."""
+        return None if self.seq is None else Mark(self.us, self.seq, self.place.get("file"), self.type)
 
     @property
     def allowed(self) -> bool:
