@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from nhictl.core.replay.page import Findings, Leaf, Page, leaves, page
 from nhictl.core.replay.views.delegation_tree import delegation_leaves
