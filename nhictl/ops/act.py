@@ -21,7 +21,7 @@ from nhictl.ops.high_water import Mark
 from nhictl.ops.house import House
 from nhictl.ops.log_end import VERIFY, View, check, seen
 from nhictl.ops.turn import LogKey, in_turn, kid_of, still
-from nhictl.store import ballast, erasure, log, sqlite
+from nhictl.store import ballast, erasure, log, sqlite, tree
 
 CLOCK_LEEWAY_US: Final = 30 * 1_000_000
 AUTHORITY: Final = sealing.AUTHORITY
@@ -107,7 +107,7 @@ class Act:
             self.chain = self._content.chain = checkpoint.chain_id(line)
         leaf = leaf_hash(line)
         self.prev = leaf.hex()
-        self.tree.append(leaf)
+        tree.keep(self.db, self.tree.append(leaf))
         return seq
 
     def finish(self, key: LogKey) -> Head:

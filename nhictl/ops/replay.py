@@ -10,10 +10,9 @@ from nhictl.core.ledger import verify as ledger
 from nhictl.core.replay import own, timeline
 from nhictl.core.replay.event import Event
 from nhictl.core.replay.join import join
-from nhictl.core.replay.page import leaves
 from nhictl.core.replay.select import Selection, select
 from nhictl.errors import InputError
-from nhictl.ops import audit_log, segment_files, tasks
+from nhictl.ops import audit_log, segment_files, task_records, tasks
 from nhictl.ops.contents import Contents
 from nhictl.ops.house import House
 from nhictl.ops.replay_files import UNSIGNED, Asked, Files, Keys, decode
@@ -46,12 +45,11 @@ class Story(NamedTuple):
     refused: list[InputError]
 
 
-def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
-    """Replay the home's own log."""
-    found = audit_log.verify_home(house, ())
+def from_home(house: House, wanted: Filter) -> Story:
+    """Replay the home's own log: of one task by the index, without reading the others."""
     with sqlite.guarded("read the log"):
-        ident = tasks.find(house, wanted.task).id if wanted.task else None
-        rows = list(log.lines(house.db, ident, below))
+        read = _rows(house, wanted.task)
+        rows, found = read.rows, read.integrity
         opener = Contents(house)
         good, bad = decode(iter(rows))
         folded = own.fold(good, opener.content, reimport)
@@ -62,9 +60,16 @@ def from_home(house: House, wanted: Filter, below: int | None = None) -> Story:
             )
     if any(event.seq is None for event in folded.events):  # what was imported may tell of our own acts
         join(folded.events)
-    return _story(
-        found, 0 if found.exit == 0 else found.exit, (len(good), 0, bad), folded.events, folded.unproven, wanted, []
-    )
+    story = _story(found, found.exit, (len(good), 0, bad), folded.events, folded.unproven, wanted, [])
+    story.integrity["covers"] = "log" if read.whole else "task"
+    return story
+
+
+def _rows(house: House, task: str | None) -> task_records.TaskRecords:
+    if task is not None:
+        return task_records.read(house, tasks.find(house, task))
+    found = audit_log.verify_home(house, ())
+    return task_records.TaskRecords(list(log.lines(house.db)), found, whole=True)
 
 
 def from_files(
@@ -123,6 +128,8 @@ def tree(story: Story) -> Iterator[tuple[int, str, str]]:
 
     What matters most stands first, since a narrow terminal cuts the end.
     """
+    from nhictl.core.replay.page import leaves
+
     for leaf in leaves(story.events):
         time = None if leaf.time is None else leaf.time[:19] + "Z"
         parts = (*leaf.names, leaf.what, leaf.outcome, leaf.reason, leaf.said, time)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from nhictl.core.replay.detect.registry import RULES
 from nhictl.core.replay.page import Findings, Leaf, Page, leaves, page
 from nhictl.core.replay.views.delegation_tree import delegation_leaves
 from nhictl.errors import ConflictError, UnavailableError
@@ -21,9 +20,6 @@ from nhictl.store import files
 __all__ = ["About", "delegation", "leaves", "of", "write"]
 
 _BEGINNING = b"<!DOCTYPE html>"
-LARGE: Final = 10_000
-SLOW: Final = ("UNTRUSTED_ARG",)
-"""Compares every argument with every result before it: not asked for a page about more than `LARGE` events."""
 _WORDS = ("agent", "task", "token", "run", "instance", "principal", "tool", "resource")
 
 
@@ -57,14 +53,8 @@ def of(story: Story, house: House, again: Callable[[], Evidence] | None, about: 
     findings: Findings | None = None
     if again is not None:
         policies = Policies(house)
-        large = len(story.events) > LARGE
-        body = detect(again(), policies, [rule.id for rule in RULES if rule.id not in SLOW] if large else ()).body
+        body = detect(again(), policies).body
         findings = _findings(body, story, narrowed=any(value is not None for value in about.wanted))
-        if large:
-            why = f"time: on a page it is asked of up to {LARGE:,} events; ask nhictl audit detect --rule"
-            findings = findings._replace(
-                asked=len(RULES), undecided=[*findings.undecided, *((name, [f"{why} {name}"]) for name in SLOW)]
-            )
         tasks = {event.task for event in story.events}
         scope = [one for one in scope_view(again(), policies, Filter(task=about.wanted.task)) if one["task"] in tasks]
     return page(

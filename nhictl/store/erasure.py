@@ -39,7 +39,7 @@ KEPT: Final = frozenset(
         "agent_version", "agent_key", "agent_alias", "instance_version", "token", "cutoff", "policy", "policy_version",
         "imported", "publication", "bundle", "svid", "trust", "exchange", "spent", "refusal", "custody", "freeze", "tally",
         "tally_since", "tally_void", "credential", "proof", "status_list", "token_status", "cut_log", "token_gone",
-        "charge", "refund", "reserved",
+        "charge", "refund", "reserved", "tree",
     }
 )  # fmt: skip
 """Tables without either. An agent's owner and purpose, trusts and policies are the operator's own declarations."""

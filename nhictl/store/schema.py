@@ -185,5 +185,20 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # tokens whose rows were let go of: those that had expired before that second
         "CREATE TABLE token_gone (id INTEGER PRIMARY KEY CHECK (id = 0), before INTEGER NOT NULL)",
     ),
+    (
+        # every fourth level of the log's tree, by which one task's records are proved without reading the others; a log
+        # with a gap gets no node above the gap
+        "CREATE TABLE tree (level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL,"
+        " PRIMARY KEY (level, idx)) WITHOUT ROWID",
+        "INSERT OR IGNORE INTO tree (level, idx, hash) WITH RECURSIVE tile(idx) AS (SELECT 0 FROM head WHERE size >= 16"
+        " UNION ALL SELECT idx + 1 FROM tile WHERE (idx + 2) * 16 <= (SELECT size FROM head))"
+        " SELECT 4, idx, (SELECT subtree(0, seq, CAST(line AS BLOB)) FROM log WHERE seq >= idx * 16 AND seq < idx * 16 + 16)"
+        " FROM tile",
+        *(
+            "INSERT OR IGNORE INTO tree (level, idx, hash)"  # noqa: S608  # two numbers of ours
+            f" SELECT {level + 4}, idx >> 4, subtree({level}, idx, hash) FROM tree WHERE level = {level} GROUP BY idx >> 4"
+            for level in range(4, 32, 4)
+        ),
+    ),
 )
 VERSION: Final = len(MIGRATIONS)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,47 @@ def _peak(path: Path, *, piped: bool) -> int:
     return int(done.stderr)
 
 
+def _streamed(size: int) -> tuple[int, float]:
+    """Peak memory in KiB, and seconds, of a process that replays so many bytes out of a pipe; on no disk at any time."""
+    block = b"".join(
+        lines(use(f"u@{n}", (f"t@{n}", "Bash", {"command": TEXT})), result(f"r@{n}", f"t@{n}", TEXT * 10))
+        for n in range(200)
+    )
+    wrapped = (
+        "import resource, subprocess, sys;"
+        "subprocess.run(sys.argv[1:], check=True, stdin=sys.stdin, stdout=subprocess.DEVNULL);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-m", "nhictl", "audit", "replay", "-", "-o", "jsonl"]
+    began, sent = time.perf_counter(), 0
+    with subprocess.Popen(
+        [sys.executable, "-c", wrapped, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)
+    ) as done:
+        assert done.stdin is not None
+        assert done.stdout is not None
+        number = 0
+        while sent < size:
+            sent += done.stdin.write(block.replace(b"@", b"%09d-" % number))
+            number += 1
+        done.stdin.close()
+        peak = int(done.stdout.read())
+    assert done.returncode == 0
+    return peak, time.perf_counter() - began
+
+
+def _large(size: int = 2 << 30) -> Row:
+    """A log that fits in no memory we use, against one of a fiftieth."""
+    low, _ = _streamed(size // 50)
+    high, took = _streamed(size)
+    what = f"peak memory, {size >> 30} GiB of claude-code through a pipe"
+    ours = f"{high >> 10} MiB, {size / took / 1e6:.0f} MB/s"
+    return Row(
+        what, ours, f"{low >> 10} MiB at {size // 50 >> 20} MiB", f"{high / low:.2f}", "≤ 1.2", high <= 1.2 * low
+    )
+
+
 def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] = (30_000, 300_000)) -> list[Row]:
-    """Rates, peak memory of a log and of one ten times as long, and one task out of an exported log of ours."""
+    """Rates, peak memory of a log and of one ten times as long, of 2 GiB, and one task out of an exported log of ours."""
     found = list(_rates(folder, rounds, count))
     peaks = []
     for size in sizes:
@@ -130,6 +170,7 @@ def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] 
             high <= 1.2 * low,
         )
     )
+    found.append(_large())
     found.append(_one_task(folder, 1_000_000))
     return found
 

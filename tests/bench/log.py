@@ -30,20 +30,23 @@ def lines(count: int) -> Iterator[bytes]:
     """A well-linked log of `count` records like those of issued tokens; `TASKS` tasks take turns."""
     import base64
 
-    fields = {
+    fields: dict[str, object] = {
         "ts": "2026-11-23T20:00:00.000000Z", "type": "token.issued", "outcome": "ok",
         "actor": {"kind": "operator", "id": "uid:1000", "host": "bench"}, "agent": "report-bot", "inst": "i",
-        "task": "t-TTTTTTTTTTTTTTTT", "jti": "JJJJJJJJJJJJJJJJJJJJJJ", "tok": "sha256:" + "a" * 64,
+        "tok": "sha256:" + "a" * 64,
         "ext": {"aud": "https://api.example.org", "exp": 1795460300, "log_key": base64.b64encode(PUBLIC).decode()},
     }  # fmt: skip
-    prev = record.GENESIS_PREV
-    genesis = record.encode({**fields, "type": "log.genesis"}, prev)
+    genesis = record.encode({**fields, "type": "log.genesis"}, record.GENESIS_PREV)
     yield genesis
-    prev = record.next_prev(genesis)
-    before, between, after = (
-        record.encode(fields, "").decode().replace("T" * 16, "\0").replace("J" * 22, "\0").split("\0")
-    )
-    for number in range(1, count):
+    yield from following(genesis, fields, range(1, count))
+
+
+def following(last: bytes, fields: dict[str, object], numbers: range) -> Iterator[bytes]:
+    """Records that follow `last`, of `fields` but for task and jti, which come from the numbers."""
+    prev = record.next_prev(last)
+    made = record.encode({**fields, "task": "t-TTTTTTTTTTTTTTTT", "jti": "J" * 22}, "").decode()
+    before, between, after = made.replace("T" * 16, "\0").replace("J" * 22, "\0").split("\0")
+    for number in numbers:
         line = f'{before}{number % TASKS:016d}{between}{number:022d}{after[:-2]}{prev}"}}'.encode()
         prev = sha256(b"\0" + line).hexdigest()
         yield line

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nhictl.cli.audit.detect import place
 from nhictl.core import strict_json
 from nhictl.core.replay.detect.registry import RULES
 from nhictl.core.replay.event import Event
@@ -175,3 +176,26 @@ def test_verify_state(incident: tuple[Program, Incident]) -> None:
 
 def test_events_are_plain_values() -> None:
     assert strict_json.loads(strict_json.dumps(Event("x", evidence="imported").to_json()).encode())["type"] == "x"
+
+
+def test_a_finding_in_a_run_names_the_message(tmp_path: Path) -> None:
+    call = {"function": "send_money", "args": {"to": "villain@example.org"}, "id": "c1"}
+    run = {
+        "suite_name": "banking", "pipeline_name": "bot", "user_task_id": "user_task_1",
+        "messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "", "tool_calls": [call]}],
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    (tmp_path / "scope.yaml").write_text("nhictl_scope: 1\nallow: [{tools: [read_file]}]\n")
+    done = Program(tmp_path)("audit", "detect", "run.json", "--scope", "scope.yaml", "--rule", "TASK_DRIFT")
+    assert "records run.json message 1\n" in done.out
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        ({"seq": 7}, "#7"), ({"file": "a", "seq": 7}, "a:#7"), ({"file": "a", "offset": 0, "length": 9}, "a:0"),
+        ({"file": "a", "message": 3}, "a message 3"), ({"file": "a", "sha256": "x"}, "a"), ({}, "?"),
+    ],
+)  # fmt: skip
+def test_places_for_people(ref: dict[str, Any], said: str) -> None:
+    assert place(ref) == said

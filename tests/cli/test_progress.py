@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import select
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from nhictl.cli.progress import progress
+from tests.formats.logs import lines
+from tests.formats.test_mcp import GOOD, answer, request
+from tests.harness import ROOT
 
 
 class Screen(io.StringIO):
@@ -52,3 +61,32 @@ def test_an_error_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyError), progress("reading", after_s=60.0):
         raise KeyError
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("Thread") and thread.daemon]
+
+
+@pytest.mark.parametrize(
+    "command", [("detect", "-"), ("trace", "jjjjjjjjjjjjjjjjjjjjjj", "-"), ("replay", "-"), ("replay", "-", "--view", "scope")],
+    ids=" ".join,
+)  # fmt: skip
+def test_commands_that_read_long_logs_say_that_they_live(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """On a terminal of its own, with a log that comes late through a pipe; the data goes elsewhere."""
+    terminal, screen = pty.openpty()
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NHICTL_HOME": str(tmp_path / "none"), "NO_COLOR": "1"}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "nhictl", "audit", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=screen,
+        env=env,
+    )  # fmt: skip
+    seen = b""
+    try:
+        while "log … 1 s".encode() not in seen:
+            assert select.select([terminal], [], [], 60)[0], seen
+            seen += os.read(terminal, 4096)
+        out, _ = running.communicate(lines(request(1), answer(1, GOOD)), timeout=60)
+        assert " … ".encode() not in out
+        while select.select([terminal], [], [], 0.2)[0]:
+            seen += os.read(terminal, 4096)
+        assert b"\r\x1b[K" in seen[seen.rindex(" … ".encode()) :]  # nothing is left of it
+    finally:
+        running.kill()
+        running.wait()
+        os.close(terminal)
+        os.close(screen)

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from nhictl.core.replay.select import instant_us
 from nhictl.errors import InputError, NotFoundError
 from nhictl.ops import authority_views as views
 from nhictl.ops.audit_log import export_native
 from nhictl.ops.detect import detect, failed
 from nhictl.ops.evidence import Policies, gather
-from nhictl.ops.replay import Filter
+from nhictl.ops.replay import Filter, from_home
 from nhictl.ops.state_check import hold
 from tests.harness import ROOT
 from tests.tools.incident import SCOPE, Incident
@@ -76,6 +77,33 @@ def test_an_export_shows_what_needs_no_content_and_says_of_the_rest_what_is_miss
 def test_the_export_with_its_trail_beside_it_shows_the_stranger_too(played: Incident, exported: str) -> None:
     trail = str(played.house.home.parent / "trail.json")
     assert "AMBIENT_CREDENTIAL" in by_rule(detections(played, exported, trail))
+
+
+def test_replay_tells_every_call_as_it_was_made_and_ended(played: Incident) -> None:
+    for wanted in (Filter(), Filter(task=played.task)):
+        story = from_home(played.house, wanted)
+        told = {
+            event.seq: {
+                "jti": event.jti, "agent": event.agent, "tool": event.tool, "args": event.args, "resource": event.resource,
+                "result": event.result, "outcome": event.outcome, "reason": (event.decision or {}).get("reason"),
+                "time": instant_us(event.time),
+            }
+            for event in story.events
+            if event.seq is not None and event.tool is not None and event.task == played.task
+        }  # fmt: skip
+        assert told == played.calls
+        assert story.exit == 0
+        assert [event.n for event in story.events if event.n is not None and event.task == played.task] == list(
+            range(sum(event.type == "tool.called" and event.task == played.task for event in story.events))
+        )
+
+
+def test_replay_says_what_was_erased_and_that_a_call_never_returned(played: Incident) -> None:
+    story = from_home(played.house, Filter(task=played.old))
+    (call,) = (event for event in story.events if event.tool is not None)
+    assert (call.tool, call.outcome, call.args) == ("crm.read", "unknown", None)
+    assert any(f"arguments erased or not at hand: record {call.seq}" in gap for gap in story.unproven)
+    assert any("calls without a result" in gap and str(call.seq) in gap for gap in story.unproven)
 
 
 def test_trace_tells_every_use_what_was_written_and_the_child(played: Incident) -> None:

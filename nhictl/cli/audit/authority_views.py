@@ -7,6 +7,7 @@ from typing import Any
 
 from nhictl.cli.audit.detect import place
 from nhictl.cli.main import Reply, report
+from nhictl.cli.progress import progress
 from nhictl.cli.session import session
 from nhictl.ops.authority_views import delegation_view, scope_view
 from nhictl.ops.evidence import Evidence, Policies
@@ -17,11 +18,11 @@ from nhictl.render import Line, Result, Table
 def show(view: str, evidence: Evidence, wanted: Filter) -> Reply:
     """The view as its result, with what its sources prove."""
     policies = Policies(session().house())
+    with progress("reading the log"):
+        items = scope_view(evidence, policies, wanted) if view == "scope" else delegation_view(evidence, wanted)
     if view == "scope":
-        items = scope_view(evidence, policies, wanted)
         text, table = _scope_text(items), Table(_SCOPE, _scope_rows(items))
     else:
-        items = delegation_view(evidence, wanted)
         text, table = _chain_text(items), Table(_CHAIN, _chain_rows(items))
     for error in evidence.refused:
         report(error, session())

@@ -9,6 +9,7 @@ import typer
 
 from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
 from nhictl.cli.main import Reply, report
+from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
 from nhictl.ops.audit_log import parse_keys
 from nhictl.ops.detect import detect, failed, read_scope
@@ -53,7 +54,8 @@ def command(
     given = [(name, read_input(name, _MAX_FILE)) for name in policy or ()]
     evidence = gather(now.house(), files or (), format, pinned, read_map(map))
     declared = read_scope(scope, read_input(scope, _MAX_FILE)) if scope is not None else None
-    found = detect(evidence, Policies(now.house(), given), rule or (), declared)
+    with progress("looking through the log"):
+        found = detect(evidence, Policies(now.house(), given), rule or (), declared)
     _, left_out = told_apart(found.refused)
     for error in found.refused:
         report(error, session(), warning=error in left_out)
@@ -76,10 +78,16 @@ def _rows(body: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def place(ref: dict[str, Any]) -> str:
-    """A record as people find it: its number, or file and position."""
+    """A record as people find it: its number; of a foreign file the offset in bytes, or the number of the message, from 0.
+
+    What speaks of a file as a whole is the file.
+    """
     if "seq" in ref:
         return f"{ref['file']}:#{ref['seq']}" if "file" in ref else f"#{ref['seq']}"
-    return f"{ref.get('file', '?')}:{ref.get('offset', '?')}"
+    name = str(ref.get("file", "?"))
+    if "message" in ref:
+        return f"{name} message {ref['message']}"
+    return f"{name}:{ref['offset']}" if "offset" in ref else name
 
 
 def _text(body: dict[str, Any]) -> Iterator[Line | str]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from nhictl import __version__
 from nhictl.cli.session import session
 from nhictl.errors import InputError
-from nhictl.ops import replay_page
-from nhictl.ops.evidence import Evidence
-from nhictl.ops.replay import Story
-from nhictl.ops.replay_page import About
 from nhictl.render import Result
+
+if TYPE_CHECKING:
+    from nhictl.ops.evidence import Evidence
+    from nhictl.ops.replay import Story
+    from nhictl.ops.replay_page import About
 
 Html = Annotated[
     str | None,
@@ -51,6 +52,8 @@ def asked(html: str | None, view: str, *, mermaid: bool, dot: bool) -> Drawing |
 
 def drawn(what: Drawing, story: Story, again: Callable[[], Evidence] | None, about: About) -> Result:
     """The reply. `again` reads the evidence once more, for what it says of authority; None: it cannot be read twice."""
+    from nhictl.ops import replay_page
+
     if what.kind == "html":
         return _page(what, story, again, about)
     if what.view == "delegation":
@@ -69,6 +72,7 @@ def drawn(what: Drawing, story: Story, again: Callable[[], Evidence] | None, abo
 
 
 def _page(what: Drawing, story: Story, again: Callable[[], Evidence] | None, about: About) -> Result:
+    from nhictl.ops import replay_page
     from nhictl.render.html import document
 
     found = replay_page.of(story, session().house(), again, about)

@@ -14,9 +14,7 @@ from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
 from nhictl.errors import InputError
 from nhictl.ops.audit_log import parse_keys
-from nhictl.ops.evidence import gather
 from nhictl.ops.replay import COLUMNS, Filter, Story, from_files, from_home, lines, rows, stream, tree
-from nhictl.ops.replay_page import About
 from nhictl.render import Line, Result, Table
 
 VIEWS = ("timeline", "tree", "scope", "delegation")
@@ -68,6 +66,7 @@ def command(
     pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
     if view in ("scope", "delegation") and draw is None:
         from nhictl.cli.audit.authority_views import show
+        from nhictl.ops.evidence import gather
 
         return show(view, gather(now.house(), files or (), format, pinned, mapping), wanted)
     if draw is None and files and now.format() == "jsonl":
@@ -91,6 +90,9 @@ def command(
         if errors:
             body[name] = [{"message": e.message, **e.details} for e in errors]
     if draw is not None:
+        from nhictl.ops.evidence import gather
+        from nhictl.ops.replay_page import About
+
         about = About(wanted, files or [], since, until)
         again = None if "-" in about.files else lambda: gather(now.house(), about.files, format, pinned, mapping)
         with progress("drawing"):

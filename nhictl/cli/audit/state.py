@@ -9,6 +9,7 @@ import typer
 
 from nhictl.cli.main import Reply, report
 from nhictl.cli.options import At
+from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
 from nhictl.ops.audit_log import parse_keys
 from nhictl.ops.authority_views import state
@@ -35,7 +36,8 @@ def command(
     pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
     moment = now.at(at)
     evidence = gather(now.house(), files or (), "nhictl" if files else None, pinned)
-    body = state(evidence, moment if moment is not None else now.now_us())
+    with progress("reading the log"):
+        body = state(evidence, moment if moment is not None else now.now_us())
     for error in evidence.refused:
         report(error, session())
     return Reply(Result("nhictl.state/v1", body, text=_text(body)), 2 if evidence.refused else evidence.exit)

@@ -9,6 +9,7 @@ import typer
 
 from nhictl.cli.audit.detect import place
 from nhictl.cli.main import Reply, report
+from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
 from nhictl.ops.audit_log import parse_keys
 from nhictl.ops.authority_views import trace
@@ -37,7 +38,9 @@ def command(
     now = session()
     pinned = parse_keys(read_input(keys, 65536), keys) if keys is not None else None
     evidence = gather(now.house(), files or (), None, pinned)
-    body = trace(evidence, Policies(now.house()), jti, now.at(since, "--since"))
+    first = now.at(since, "--since")
+    with progress("reading the log"):
+        body = trace(evidence, Policies(now.house()), jti, first)
     for error in evidence.refused:
         report(error, session())
     return Reply(Result("nhictl.trace/v1", body, text=_text(body, jti)), 2 if evidence.refused else evidence.exit)

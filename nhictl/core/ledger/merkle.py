@@ -13,6 +13,8 @@ from struct import iter_unpack
 from typing import Final
 
 EMPTY_ROOT: Final = sha256(b"").digest()
+STEP: Final = 4
+"""How many levels lie between the nodes that a growing tree hands out to be kept (`kept_tree`)."""
 
 
 def leaf_hash(line: bytes) -> bytes:
@@ -65,15 +67,19 @@ class CompactRange:
         """The subtree hashes, concatenated."""
         return b"".join(self.hashes)
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash."""
-        size = self.size
-        hashes = self.hashes
+    def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
+        """Add one leaf hash; returns the nodes (level, index, hash) it finished on every fourth level above the leaves."""
+        size, level = self.size, 0
+        hashes, finished = self.hashes, []
         while size & 1:
             leaf = sha256(b"\1" + hashes.pop() + leaf).digest()
             size >>= 1
+            level += 1
+            if level % STEP == 0:
+                finished.append((level, size, leaf))
         hashes.append(leaf)
         self.size += 1
+        return finished
 
     def root(self) -> bytes:
         """The tree hash of what was appended so far; of nothing, SHA-256 of the empty string."""

@@ -62,8 +62,8 @@ def consistency(old: int, new: int) -> list[Range]:
     return found[::-1]
 
 
-def _perfect(part: Range) -> list[tuple[int, int]]:
-    """The perfect subtrees a range of a proof falls into, left to right."""
+def perfect(part: Range) -> list[tuple[int, int]]:
+    """The perfect subtrees, (level, index), that a range which begins at one's beginning falls into, left to right."""
     found, start = [], part.start
     for level in range((part.end - part.start).bit_length() - 1, -1, -1):
         if part.end - start >> level:
@@ -74,14 +74,14 @@ def _perfect(part: Range) -> list[tuple[int, int]]:
 
 def nodes(ranges: Iterable[Range]) -> set[tuple[int, int]]:
     """The inner nodes that have to be kept while the tree grows."""
-    return {node for part in ranges for node in _perfect(part)}
+    return {node for part in ranges for node in perfect(part)}
 
 
 def path(tree: BatchTree, ranges: Iterable[Range]) -> list[bytes]:
     """The proof over `ranges`; KeyError if the tree was not told to keep their nodes, or has not grown so far."""
     found = []
     for part in ranges:
-        *rest, last = (tree.nodes[node] for node in _perfect(part))
+        *rest, last = (tree.nodes[node] for node in perfect(part))
         for left in reversed(rest):
             last = node_hash(left, last)
         found.append(last)

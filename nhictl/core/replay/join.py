@@ -17,10 +17,14 @@ from nhictl.core.replay.select import instant_us
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nhictl.core.replay.authority.step import Step
     from nhictl.core.replay.event import Event
+
+    Act = Event | Step
 
 SKEW_US: Final = 60_000_000
 """How far two clocks may be apart (reference/replay.md §3)."""
+
 
 _OWN: Final = frozenset({"tool.called", "token.used", "token.denied", "policy.evaluated"})
 _Key = tuple[Any, ...]
@@ -34,7 +38,7 @@ def join(events: Sequence[Event]) -> int:
     acts = [event for event in events if event.tool is not None and _is_act(event)]
     linked: dict[int, set[int]] = {}
     count = 0
-    for by, key_of in _KEYS:
+    for by, key_of in KEYS:
         for one, other in _pairs(acts, key_of, exact=by != "args"):
             if id(other) in linked.setdefault(id(one), set()):
                 continue
@@ -97,12 +101,13 @@ def _link(one: Event, other: Event, by: str) -> None:
     one.joined = [*(one.joined or []), entry]
 
 
-def _by_jti(event: Event) -> Iterator[_Key]:
+def _by_jti(event: Act) -> Iterator[_Key]:
     if event.jti is not None:
         yield event.jti, event.tool
 
 
-def _by_call(event: Event) -> Iterator[_Key]:
+def by_call(event: Act) -> Iterator[_Key]:
+    """The ids by which others may know a call."""
     # Small numbers are counted by every connection for itself: an id that others could have too links nothing.
     if isinstance(event.call, str) and len(event.call) >= 8:
         yield (event.call,)
@@ -111,16 +116,17 @@ def _by_call(event: Event) -> Iterator[_Key]:
         yield (meta["claudecode/toolUseId"],)
 
 
-def _by_trace(event: Event) -> Iterator[_Key]:
+def _by_trace(event: Act) -> Iterator[_Key]:
     if event.trace is not None:
         if event.span is not None:
             yield "span", event.trace, event.span
         yield "trace", event.trace, event.tool
 
 
-def _by_args(event: Event) -> Iterator[_Key]:
+def _by_args(event: Act) -> Iterator[_Key]:
     if event.args is not None:
         yield event.tool, json.dumps(event.args, sort_keys=True, separators=(",", ":"))
 
 
-_KEYS: Final = (("jti", _by_jti), ("call", _by_call), ("trace", _by_trace), ("args", _by_args))
+KEYS: Final = (("jti", _by_jti), ("call", by_call), ("trace", _by_trace), ("args", _by_args))
+"""By what two sources may name one act, the strongest first."""

@@ -24,6 +24,7 @@ from tests.core.replay.detection_plays import (
     issued_after_cut,
     left_credential,
     lives,
+    named_there,
     opened_by,
     orphan,
     other_bytes,
@@ -207,10 +208,15 @@ CASES: dict[str, tuple[dict[str, Case], dict[str, Case]]] = {
         {
             "not in our log": second(here=None), "denied here, made there": second(here="deny"),
             "not there": second(there=None),
-            "a minute apart": second(apart=61),
+            "a minute apart": second(apart=61), "another trace": named_there({"trace": "T1"}, {"trace": "T2"}),
+            "a short id": named_there({"call": "7"}, {"call": "7"}),
         },
         {"in both": second(), "within a minute": second(apart=60), "denied in both": second(here="deny", there="denied"),
-         "a tool they cannot see": second(there=None, tool="crm.write")},
+         "a tool they cannot see": second(there=None, tool="crm.write"),
+         "the same trace": named_there({"trace": "T1"}, {"trace": "T1"}),
+         "the host's id": named_there(
+             {"call": "toolu_0001"}, {"call": 4, "ext": {"_meta": {"claudecode/toolUseId": "toolu_0001"}}}
+         )},
     ),
     "AMBIENT_CREDENTIAL": (
         {

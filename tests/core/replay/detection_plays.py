@@ -347,6 +347,21 @@ def second(*, here: str | None = "allow", there: str | None = "ok", apart: float
     return play
 
 
+def named_there(here: dict[str, Any], there: dict[str, Any]) -> Case:
+    """One call that both logs have under other arguments: only what they call it can join them."""
+
+    def play(log: Log) -> None:
+        second()(log)
+        log.at = 500
+        log.use(args={"query": "p"}, jti=None, **here)
+        log.event(tool="crm.read", args={"query": "P"}, outcome="ok", **there)
+        log.at = 950
+        log.use(args={"query": "zz"})
+        log.event(tool="crm.read", args={"query": "zz"}, outcome="ok")
+
+    return play
+
+
 def ambient(identity: dict[str, Any], agent: str = "bot/1.0") -> Case:
     def play(log: Log) -> None:
         ready(log)

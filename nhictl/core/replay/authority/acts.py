@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.replay.authority.entities import Agent, Cut, Mark, Task, Token
@@ -76,21 +77,31 @@ def _instance(world: Authority, step: Step, mark: Mark) -> None:
 def _opened(world: Authority, step: Step, mark: Mark) -> None:
     if step.task is None:
         return
-    task = world.tasks[step.task] = Task(step.task, mark)
-    task.agent, task.inst = step.agent, step.inst
+    name = intern(step.task)
+    task = world.tasks[name] = Task(name, mark)
+    task.agent, task.inst = _same(step.agent), _same(step.inst)
     task.intent = step.ext.get("intent")
     task.deadline_us = instant_us(step.ext.get("deadline"))
     task.digest = step.scope
     scope, principal = step.content("scope"), step.content("principal")
-    task.scope = scope if isinstance(scope, list) else None
+    task.scope = world.shared(scope) if isinstance(scope, list) else None
     task.principal = principal if isinstance(principal, str) else None
     task.ci = (step.actor.get("ci") or {}).get("run_id")
-    task.ext = dict(step.ext)
+    task.ext = world.shared({name: step.ext[name] for name in ("delegation", "max_tokens") if name in step.ext})
 
 
 def _closed(world: Authority, step: Step, mark: Mark) -> None:
     if (task := world.tasks.get(step.task or "")) is not None and task.ended is None:
         task.ended, task.state = mark, step.type.removeprefix("task.")
+
+
+def _same(name: Any) -> Any:
+    """The name as it is kept already: thousands of tokens have the same agent."""
+    return intern(name) if isinstance(name, str) else name
+
+
+_OF_TOKEN: Final = ("aud", "uses", "jkt", "x5t#S256", "cnf")
+"""What is kept of a token besides what has a field of its own."""
 
 
 def _issued(world: Authority, step: Step, mark: Mark) -> None:
@@ -100,17 +111,18 @@ def _issued(world: Authority, step: Step, mark: Mark) -> None:
     world.tokens.setdefault(step.jti, token)
     if world.tokens[step.jti] is not token:
         return
-    token.task, token.agent, token.inst, token.digest = step.task, step.agent, step.inst, step.tok
-    token.ext = step.ext
+    token.agent, token.inst, token.digest = _same(step.agent), _same(step.inst), step.tok
+    token.task = _same(step.task)
+    token.ext = world.shared({name: step.ext[name] for name in _OF_TOKEN if name in step.ext})
     expires = step.ext.get("exp")
     token.expires_us = expires * 1_000_000 if isinstance(expires, int) else None
-    token.kid = step.ext.get("kid")
+    token.kid = _same(step.ext.get("kid"))
     if step.type == "token.delegated":
         token.delegated = True
         token.parent = step.parent
         token.act = [str(name) for name in step.ext.get("act") or ()]
         scope = step.content("scope")
-        token.scope = scope if isinstance(scope, list) else None
+        token.scope = world.shared(scope) if isinstance(scope, list) else None
         if step.parent is not None:
             world.children.setdefault(step.parent, []).append(step.jti)
 

@@ -9,16 +9,17 @@ from nhictl.core import times
 
 
 class Mark(NamedTuple):
-    """A record that changed something: its time, its number in the log, and where it stands."""
+    """A record that changed something: its time, its number in the log, the file the log stands in if it is one, its type."""
 
     us: int | None
     seq: int
-    place: dict[str, Any]
+    file: str | None
     type: str
 
     def ref(self) -> dict[str, Any]:
         """Where it is to be found, its type, its time."""
-        return {**self.place, "type": self.type, "time": None if self.us is None else times.rfc3339(self.us)}
+        place = {"seq": self.seq} if self.file is None else {"file": self.file, "seq": self.seq}
+        return {**place, "type": self.type, "time": None if self.us is None else times.rfc3339(self.us)}
 
 
 class Agent:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nhictl.core.replay.authority.step import Step
 
 _DEEPEST: Final = 64
+_ALIKE: Final = 4096
 SECOND: Final = 1_000_000
 
 
@@ -42,15 +43,16 @@ class Authority:
         self.trusts: dict[str, tuple[str | None, Mark]] = {}
         self.approvals: dict[str, dict[str, Any]] = {}
         self.requests: dict[str, list[str]] = {}
+        self._alike: dict[str, Any] = {}
         self.hidden_cuts = 0
         """Cut-offs whose value is content that is not at hand: which tokens they ended is unknown."""
 
     def take(self, step: Step) -> None:
         """Fold one record in. Foreign events change nothing (reference/log.md §3)."""
-        if step.seq is None:
+        mark = step.mark()
+        if mark is None:
             return
         self.meet(step)
-        mark = Mark(step.us, step.seq, step.place, step.type)
         act = ACTS.get(step.type)
         if act is not None and step.evidence == "recorded":
             act(self, step, mark)
@@ -60,6 +62,12 @@ class Authority:
         """See that a record comes next: where some are missing before it, the log is not whole."""
         if step.seq is not None and self.newest is not None and step.seq != self.newest.seq + 1:
             self.whole = False
+
+    def shared(self, value: Any) -> Any:
+        """The value itself, or an equal one that is kept already: tasks by the thousand have the same scope."""
+        if len(self._alike) >= _ALIKE:
+            self._alike.clear()
+        return self._alike.setdefault(repr(value), value)
 
     def agent_of(self, name: str | None) -> Agent | None:
         """The agent that a source calls so: by name, alias or SPIFFE ID."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core import times
 from nhictl.core.replay import own
+from nhictl.core.replay.authority.entities import Mark
 from nhictl.core.replay.select import instant_us
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Step:
     __slots__ = (
         "actor", "agent", "c", "call", "dec", "delegation", "evidence", "ext", "foreign", "inst", "jti", "op",
         "opener", "outcome", "parent", "place", "pspan", "run", "scope", "seq", "shown", "span", "src", "task",
-        "time", "tok", "tool", "type", "us",
+        "time", "tok", "tool", "trace", "type", "us",
     )  # fmt: skip
 
     def __init__(self, kind: str, place: dict[str, Any]) -> None:
@@ -55,6 +56,7 @@ class Step:
         self.span: str | None = None
         self.pspan: str | None = None
         self.op: str | None = None
+        self.trace: str | None = None
         self.tool: str | None = None
         self.call: Any = None
         self.scope: str | None = None
@@ -98,6 +100,10 @@ class Step:
         """Where it is to be found, its type, its time."""
         return {**self.place, "type": self.type, "time": self.time}
 
+    def mark(self) -> Mark | None:
+        """The same in little room; None for a foreign event."""
+        return None if self.seq is None else Mark(self.us, self.seq, self.place.get("file"), self.type)
+
     @property
     def allowed(self) -> bool:
         """Whether this is a use of authority that was let pass, or that is told to have been made."""
@@ -118,6 +124,7 @@ def of_record(seq: int, record: Mapping[str, Any], content: Content | None, file
     step.jti, step.tok = record.get("jti"), record.get("tok")
     step.delegation, step.parent = record.get("del"), record.get("pdel")
     step.span, step.pspan, step.op = record.get("span"), record.get("pspan"), record.get("op")
+    step.trace = record.get("trace")
     step.tool, step.call, step.scope = record.get("tool"), record.get("call"), record.get("scope")
     step.actor, step.dec = record.get("actor") or {}, record.get("dec") or {}
     step.ext, step.c = record.get("ext") or {}, record.get("c") or {}
@@ -134,7 +141,7 @@ def of_event(event: Event) -> Step:
     step.agent, step.inst, step.task, step.run = event.agent, event.inst, event.task, event.run
     step.jti, step.tool, step.call = event.jti, event.tool, event.call
     step.span, step.pspan, step.op = event.span, event.parent, event.op
-    step.ext = event.ext or {}
+    step.trace, step.ext = event.trace, event.ext or {}
     step.shown = {"args": event.args, "res": event.resource, "result": event.result, "principal": event.principal}
     if event.has_content:
         step.shown["prompt"] = event.content

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.policy.resource import Refused, normal_resource, under
+from nhictl.core.replay.detect.carried import Run, Runs, texts
 from nhictl.core.replay.detect.rule import Found, Lack, rule
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 _CALLS: Final = ("tool.called", "token.used", "token.denied")
 _SHORTEST: Final = 6
-_MOST: Final = 1 << 21
-"""Characters of results and prompts kept of one run at a time."""
 _BYPASS_US: Final = 600_000_000
+_HELD: Final = 4096
+"""Resources with a denial from when on those that are long over are let go of."""
 _RECIPIENTS: Final = ("email", "host", "uri")
 
 
@@ -36,44 +37,52 @@ def untrusted_arg(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     a class, and, without classes, every tool whose name does not begin with a word for reading.
     """
     step = scene.step
-    run = mine.setdefault(step.run, {"prompt": [], "seen": [], "next": [], "of": None, "size": 0, "prompted": False})
+    runs: Runs = mine["runs"] if mine else mine.setdefault("runs", Runs())
     if step.type in ("task.closed", "task.killed"):
-        mine.pop(step.run, None)
-    elif step.type == "tool.returned":
-        _keep(run, "seen", step.content("result"))
+        runs.end(step.run)
+        return
+    run = runs.take(step.run)
+    if step.type == "tool.returned":
+        run.seen.add(run.room(step.content("result")))
     elif step.type in _PROMPTS and step.ext.get("role") not in ("assistant", "tool"):
         for label in ("prompt", "purpose"):
             if (told := step.content(label)) is not None:
-                run["prompted"] = run["prompted"] or label == "prompt"
-                _keep(run, "prompt", told)
+                run.prompted = run.prompted or label == "prompt"
+                run.prompt.add(run.room(told))
     elif step.type in _CALLS and step.tool is not None:
-        if run["next"] and step.pspan != run["of"]:  # calls of one message cannot have seen each other's results
-            run["seen"] += run["next"]
-            run["next"] = []
+        if run.waiting and step.pspan != run.of:  # calls of one message cannot have seen each other's results
+            run.seen.add(run.waiting)
+            run.waiting = []
         yield from _untrusted(scene, run)
-        if step.content("result") is not None:
-            run["of"] = step.pspan
-            _keep(run, "next" if step.pspan is not None else "seen", step.content("result"))
+        if (result := step.content("result")) is not None:
+            run.of = step.pspan
+            if step.pspan is not None:
+                run.waiting += run.room(result)
+            else:
+                run.seen.add(run.room(result))
+    runs.put(step.run, run)
 
 
 _PROMPTS: Final = ("task.opened", "message.user", "message.system", "message.developer", "message.added")
 
 
-def _untrusted(scene: Scene, run: dict[str, Any]) -> Iterator[Found | Lack]:
+def _untrusted(scene: Scene, run: Run) -> Iterator[Found | Lack]:
     step = scene.step
     drifts, missing = scene.drift()
     if drifts is False or not scene.acts():
         return
     if step.lacks("args"):
         yield Lack("the arguments of a call")
-    if step.args is None or not run["seen"]:
+    if step.args is None or not (run.seen or run.full):
         return
-    carried = sorted({text for text in _texts(step.args) if _from_results(text, run)})
+    carried = sorted({text for text in texts(step.args) if _from_results(text, run)})
     if not carried:
+        if run.full:
+            yield Lack("what a run was told besides the 2 MiB that are kept of it")
         return
     if drifts is None:
         yield Lack(missing)
-    elif not run["prompted"]:
+    elif not run.prompted:
         yield Lack("the prompt")
     else:
         shown = ", ".join(f"`{text[:60]}`" for text in carried[:3])
@@ -81,34 +90,9 @@ def _untrusted(scene: Scene, run: dict[str, Any]) -> Iterator[Found | Lack]:
         yield Found(f"{step.task or step.run}/{step.tool}", message, [step.ref()])
 
 
-def _from_results(text: str, run: dict[str, Any]) -> bool:
+def _from_results(text: str, run: Run) -> bool:
     wanted = text.strip()
-    return len(wanted) >= _SHORTEST and any(wanted in one for one in run["seen"]) and not any(
-        wanted in one for one in run["prompt"]
-    )  # fmt: skip
-
-
-def _keep(run: dict[str, Any], where: str, value: Any) -> None:
-    for text in _texts(value):
-        if run["size"] + len(text) > _MOST:
-            return
-        run["size"] += len(text)
-        run[where].append(text)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text and number in a value, numbers as JSON writes them."""
-    level = [value]
-    while level:
-        item = level.pop()
-        if isinstance(item, dict):
-            level.extend(item.values())
-        elif isinstance(item, list):
-            level.extend(item)
-        elif isinstance(item, str):
-            yield item
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            yield str(item)
+    return len(wanted) >= _SHORTEST and run.seen.hold(wanted) and not run.prompt.hold(wanted)
 
 
 def _marked(policy: Policy, tool: str, mark: str) -> list[dict[str, Any]]:
@@ -198,6 +182,9 @@ def deny_then_bypass(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
         return
     held: list[tuple[Step, int]] = [one for one in mine.get(key, ()) if step.us - one[1] <= _BYPASS_US]
     if step.outcome == "denied":
+        if len(mine) >= _HELD and not len(mine) & (len(mine) - 1):
+            for old in [old for old, denials in mine.items() if step.us - denials[-1][1] > 2 * _BYPASS_US]:
+                del mine[old]
         if step.dec.get("reason") not in ("token_expired", "uses_exhausted", "use_required"):
             mine[key] = [*held[-19:], (step, step.us)]
         return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from nhictl.core.replay.detect.rule import Found, Lack, rule
 from nhictl.core.replay.detect.scene import SKEW_US
+from nhictl.core.replay.join import KEYS, by_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,16 +50,16 @@ def _index(ours: list[Step]) -> dict[Any, list[Step]]:
 
 
 def _keys(step: Step) -> Iterator[tuple[Any, ...]]:
-    if isinstance(step.call, str) and len(step.call) >= 8:
-        yield "call", step.call
-    if step.jti is not None:
-        yield "jti", step.jti, step.tool
-    if step.args is not None:
-        yield "args", step.tool, json.dumps(step.args, sort_keys=True)
+    """By what two logs may name one act (`core.replay.join`)."""
+    for by, keys in KEYS:
+        for key in keys(step):
+            yield by, *key
 
 
 def _match(step: Step, index: dict[Any, list[Step]], taken: dict[int, Step]) -> Step | None:
-    """Our record of the same act: by call id, else by token or arguments of the same tool within a minute."""
+    """Our record of the same act. Of several that fit, the first that no other call there has: how many there were counts,
+    not which was which. A call's own id says enough; all else has to be within a minute.
+    """
     for key in _keys(step):
         for one in index.get(key, ()):
             near = one.us is None or step.us is None or abs(one.us - step.us) <= SKEW_US
@@ -102,7 +102,7 @@ def _absent(ours: list[Step], theirs: list[Step], pairs: dict[int, Step]) -> Ite
 def second_source_gap(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """A downstream log and ours disagree about a call: it carried out what we denied or never recorded, or it covers the
     time and tool of a call of ours and does not have it. Calls are one by their id, else by token or arguments of the same
-    tool within 60 s.
+    tool, or a trace, within 60 s.
     """
     step = scene.step
     if not scene.second:
@@ -133,8 +133,8 @@ def ambient_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     """
     step = scene.step
     if step.seq is not None:
-        if scene.second and step.tool is not None and isinstance(step.call, str):
-            mine.setdefault("calls", {})[step.call] = step.agent
+        if scene.second and step.tool is not None:
+            mine.setdefault("calls", {}).update(dict.fromkeys(by_call(step), step.agent))
         return
     identity = step.ext.get("userIdentity")
     if not isinstance(identity, dict):
@@ -149,7 +149,8 @@ def ambient_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
 
 
 def _whose(scene: Scene, mine: Memory, identity: dict[str, Any]) -> str | None:
-    if (agent := mine.get("calls", {}).get(scene.step.call)) is not None:
+    calls = mine.get("calls", {})
+    if (agent := next((calls[key] for key in by_call(scene.step) if calls.get(key) is not None), None)) is not None:
         return str(agent)
     session, user_agent = _session(identity), str(scene.step.ext.get("userAgent") or "")
     task = scene.world.tasks.get(session)

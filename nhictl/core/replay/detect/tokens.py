@@ -95,23 +95,27 @@ def shared_credential(scene: Scene, mine: Memory) -> Iterator[Found | Lack]:
     if step.jti is None or step.type not in _USES:
         return
     ext = step.ext
-    seen = {
-        "agent": step.agent, "instance": step.inst, "host": step.actor.get("host") or ext.get("host"),
-        "key": ext.get("jkt") or ext.get("x5t#S256"),
-    }  # fmt: skip
-    held = mine.get(step.jti)
-    if held is None:
-        token = scene.token
-        first: dict[str, Any] = {"ref": step.ref(), **seen}
-        if token is not None and (token.agent, token.inst) != (step.agent, step.inst):
-            first = {"ref": token.issued.ref(), **seen, "agent": token.agent, "instance": token.inst}
-        held = mine[step.jti] = first
-    for kind, value in seen.items():
-        if held[kind] is None:
-            held[kind] = value
-        elif value is not None and value != held[kind]:
-            message = f"token {step.jti} was used by {kind}s `{held[kind]}` and `{value}`"
-            yield Found(step.jti, message, [held["ref"], step.ref()])
+    seen = (
+        step.agent, step.inst, step.actor.get("host") or ext.get("host"), ext.get("jkt") or ext.get("x5t#S256"),
+    )  # fmt: skip
+    token = scene.token
+    known = mine.get(step.jti)
+    if known is None:
+        if token is not None and (token.agent, token.inst) != seen[:2]:
+            known = (token.issued, token.agent, token.inst, *seen[2:])
+        else:
+            known = (step.mark() or step.ref(), *seen)
+        mine[step.jti] = known
+    held = list(known[1:])
+    for place, (kind, value) in enumerate(zip(("agent", "instance", "host", "key"), seen, strict=True)):
+        if held[place] is None:
+            held[place] = value
+        elif value is not None and value != held[place]:
+            first = known[0] if isinstance(known[0], dict) else known[0].ref()
+            message = f"token {step.jti} was used by {kind}s `{held[place]}` and `{value}`"
+            yield Found(step.jti, message, [first, step.ref()])
+    if held != list(known[1:]):
+        mine[step.jti] = (known[0], *held)
 
 
 @rule(
