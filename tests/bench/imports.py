@@ -86,39 +86,33 @@ def _rates(folder: Path, rounds: int, count: int) -> Iterator[Row]:
         yield Row(f"import {name}", rate, f"json.loads {size / theirs:.0f} MB/s", f"{ratio:.1f}", "–", None)
 
 
-def _peak(path: Path, *, piped: bool) -> int:
-    """Peak memory, in KiB, of a process that replays a file as JSON lines."""
-    command = [sys.executable, "-m", "nhictl", "audit", "replay", "-" if piped else str(path), "-o", "jsonl"]
+def _peak(size: int) -> tuple[int, int]:
+    """Peak memory, in KiB, of a process that replays a log of so many bytes as JSON lines, and how many bytes it got.
+
+    The log is made while it is read: it comes through a pipe and is on no disk.
+    """
     wrapped = (
         "import resource, subprocess, sys;"
         "subprocess.run(sys.argv[1:], check=True, stdin=sys.stdin, stdout=subprocess.DEVNULL);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)"
     )
-    with path.open("rb") as file:
-        stdin: Any = (
-            subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE).stdout if piped else subprocess.DEVNULL
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", wrapped, *command],
-            stdin=stdin,
-            capture_output=True,
-            text=True,
-            check=True,
-            env=dict(os.environ),
-        )
-    return int(done.stderr)
+    replaying = [sys.executable, "-c", wrapped, sys.executable, "-m", "nhictl", "audit", "replay", "-", "-o", "jsonl"]
+    child = subprocess.Popen(replaying, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ))
+    assert child.stdin is not None
+    sent, number, several = 0, 0, 500
+    while sent < size:
+        data = b"".join(lines(*RECORDS["claude-code"](n)) for n in range(number, number + several))
+        child.stdin.write(data)
+        sent, number = sent + len(data), number + several
+    _, err = child.communicate()
+    assert child.returncode == 0, err
+    return int(err), sent
 
 
-def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] = (30_000, 300_000)) -> list[Row]:
-    """Rates, peak memory of a log and of one ten times as long, and one task out of an exported log of ours."""
+def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] = (16 << 20, 2 << 30)) -> list[Row]:
+    """Rates, peak memory of a log and of one of so many bytes more, and one task out of an exported log of ours."""
     found = list(_rates(folder, rounds, count))
-    peaks = []
-    for size in sizes:
-        path = folder / "long.jsonl"
-        _write(path, "claude-code", size)
-        peaks.append((path.stat().st_size, _peak(path, piped=True)))
-        path.unlink()
-    (small, low), (large, high) = peaks
+    (low, small), (high, large) = (_peak(size) for size in sizes)
     what = f"peak memory, {large >> 20} MiB through a pipe"
     found.append(
         Row(
