@@ -118,9 +118,9 @@ def begin(house: House, grip: Grip, call: Call) -> Answer:
         else:
             verdict, seen = judge(act.house, asked, act.now_us, consume=True)
         verdict = record_check.conclude(act, asked, verdict, seen)
-        guarded = {**members, "ext": {"point": grip.point}}
-        tokenless = grip.token is None
-        return _Made(verdict, seen, record_check.record(act, asked, verdict, seen, apart, guarded, tokenless=tokenless))
+        tokenless, more = grip.token is None, {"point": grip.point}
+        number = record_check.record(act, asked, verdict, seen, apart, members, tokenless=tokenless, more=more)
+        return _Made(verdict, seen, number)
 
     made, head = transact(house, act_on)
     verdict, seen = made.verdict, made.seen

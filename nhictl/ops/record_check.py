@@ -93,9 +93,7 @@ def record(
         fields |= {"agent": who.name, "inst": seen.task.instance, "task": seen.task.name}
         if seen.token is not None:
             fields |= {"inst": seen.token.instance, "jti": b64.encode(seen.token.jti)}
-    if guarded is not None:
-        ext |= guarded.pop("ext", {})
-        fields |= guarded
+    fields |= guarded or {}
     dec: dict[str, Any] = {"effect": "allow" if verdict.valid else "deny", "reason": verdict.reason}
     if seen.decision is not None:
         if verdict.valid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
@@ -194,12 +195,14 @@ def test_a_record_is_proved_to_who_has_the_checkpoint(house: House) -> None:
     log = taken_from(house)
     for seq in (0, 5, 11):
         made = prove_log.prove_record(house, seq)
-        read = request.read_record_proof(made.text)
-        said = checkpoint.parse(read.note)
+        head, _, note = made.text.partition("\n\n")
+        kind, index, *hashes = head.split("\n")
+        assert (kind, index) == ("c2sp.org/tlog-proof@v1", f"index {seq}")
+        path, said = [base64.b64decode(each, validate=True) for each in hashes], checkpoint.parse(note)
         assert made.line == log.lines[seq]
-        assert checkpoint.signed_by(read.note, log.key.public)
-        assert proofs.included(_leaf(log.lines[seq]), read.seq, said.size, read.proof, said.root)
-        assert not proofs.included(_leaf(log.lines[seq - 1]), read.seq, said.size, read.proof, said.root)
+        assert checkpoint.signed_by(note, log.key.public)
+        assert proofs.included(_leaf(log.lines[seq]), seq, said.size, path, said.root)
+        assert not proofs.included(_leaf(log.lines[seq - 1]), seq, said.size, path, said.root)
     assert prove_log.prove_record(house, 3, 8).size == 8
     for seq, size in ((12, None), (-1, None), (8, 8), (1, 6000)):
         with pytest.raises(NotFoundError):

@@ -22,14 +22,6 @@ class Request(NamedTuple):
     note: str
 
 
-class RecordProof(NamedTuple):
-    """That record `seq` is in the tree of a checkpoint."""
-
-    seq: int
-    proof: list[bytes]
-    note: str
-
-
 def _lines(hashes: Sequence[bytes]) -> str:
     return "".join(f"{base64.b64encode(each).decode()}\n" for each in hashes)
 
@@ -55,16 +47,6 @@ def read(text: str) -> Request:
         raise NoteError("no empty line before the checkpoint")
     checkpoint.parse(note)
     return Request(_number(first.removeprefix("old ")), _hashes(rest), note)
-
-
-def read_record_proof(text: str) -> RecordProof:
-    """A `.tlog-proof` file; NoteError says what is wrong with it."""
-    head, gap, note = text.partition("\n\n")
-    lines = head.split("\n")
-    if not gap or lines[0] != _PROOF or len(lines) < 2 or not lines[1].startswith("index "):
-        raise NoteError("not a proof of a record")
-    checkpoint.parse(note)
-    return RecordProof(_number(lines[1].removeprefix("index ")), _hashes(lines[2:]), note)
 
 
 def _number(text: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -141,6 +143,40 @@ def test_attack(log: Log, look: Look, name: str, view: str) -> None:
     wanted = expected[view] if isinstance(expected, dict) else expected
     assert told(found) == wanted, found.message
     assert found.exit == {"TAMPERED": 1, "FORKED": 1, "VERIFIED_UNANCHORED": 0}.get(found.verdict, 3)
+
+
+class Pipe:
+    """Bytes that are made while they are read: a beginning, then as many more of one kind, then an end."""
+
+    def __init__(self, before: bytes, more: int, after: bytes) -> None:
+        self.left, self._more, self._after = before, more, after
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int) -> bytes:
+        if not self.left and self._more:
+            self.left, self._more = b"x" * min(size, self._more), self._more - min(size, self._more)
+        if not self.left:
+            self.left, self._after = self._after, b""
+        made, self.left = self.left[:size], self.left[size:]
+        return made
+
+
+@pytest.mark.parametrize("at", [0, 3, SIZE])
+def test_a_line_of_a_hundred_megabytes_is_named_and_never_held(house: House, log: Log, at: int) -> None:
+    whole = text(log.lines, log.notes)
+    cut = sum(len(line) + 1 for line in log.lines[:at])
+    pipe = cast("BinaryIO", Pipe(whole[:cut], 100_000_000, b"\n" + whole[cut:]))
+    assert audit_log.verify_stream(cast("BinaryIO", Pipe(whole, 0, b"")), house, (), None).exit == 0
+    tracemalloc.start()
+    try:
+        found = audit_log.verify_stream(pipe, house, (), None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert told(found) == (TAMPERED, "malformed", at)
+    assert peak < 8_000_000
 
 
 @pytest.mark.parametrize("view", VIEWS)
