@@ -42,7 +42,7 @@ def _nodes(value: Any, depth: int = 0) -> Node:
     """Wrap plain data in nodes that know no place."""
     from nhictl.core.policy.yaml_events import MAX_DEPTH, Node
 
-    node = Node(value, None, None, None)
+    node = Node(value, None, None)
     if depth > MAX_DEPTH:
         raise node.error(f"nested deeper than {MAX_DEPTH}")
     if isinstance(value, dict):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FALSE", "MISTYPED", "OPERATORS", "TRUE", "UNKNOWN", "Condition", "canonical_operand", "result_name"]
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
+_NO_OPERATORS: frozenset[str] = frozenset()
 # What a getter returns for a value that is there but cannot be compared, such as a list among context scalars.
 MISTYPED: Any = type("Mistyped", (), {"__repr__": lambda _: "(not a scalar)"})()
 
@@ -48,13 +49,9 @@ class Condition:
         self.kind = element.kind
         self.many = of.item is not None
         self.absent_ok = absent_ok
-        if op not in OPERATORS:
-            raise Refused(f"unknown operator `{op}`")
-        if op not in FITS.get(self.kind, frozenset()):
-            raise Refused(f"operator `{op}` does not fit a {of}")
         self.domain: Domain | None = None
         self.kinds: frozenset[str] | None = None
-        self.operand = normal_operand(op, operand, element)
+        self.operand = _normal(op, operand, of)
         if op not in {"has", "same_as"}:
             self.domain = domain_of(self.kind, op, self.operand)
             if self.kind in UNTYPED:
@@ -157,8 +154,17 @@ def _same(
     return test
 
 
-def canonical_operand(condition: Condition) -> Any:
-    """Return the operand as canonical JSON; numbers without an exact JSON number become `{"d": digits}`."""
-    if condition.op in {"has", "same_as"}:
-        return condition.operand
-    return canonical(condition.kind, condition.operand)
+def canonical_operand(op: str, operand: Any, of: ArgType) -> Any:
+    """Return a condition's operand as canonical JSON; raise `Refused` if operator, operand and type do not go together.
+
+    Numbers without an exact JSON number become `{"d": digits}`.
+    """
+    normal = _normal(op, operand, of)
+    return normal if op in {"has", "same_as"} else canonical((of.item or of).kind, normal)
+
+
+def _normal(op: str, operand: Any, of: ArgType) -> Any:
+    element = of.item or of
+    if op not in FITS.get(element.kind, _NO_OPERATORS):
+        raise Refused(f"operator `{op}` does not fit a {of}" if op in OPERATORS else f"unknown operator `{op}`")
+    return normal_operand(op, operand, element)

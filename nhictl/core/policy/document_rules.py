@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy import reading
-from nhictl.core.policy.condition import OPERATORS, Condition, canonical_operand
+from nhictl.core.policy.condition import OPERATORS, canonical_operand
 from nhictl.core.policy.facts import FACT_TYPES, fact_type
 from nhictl.core.policy.selection import selection
 from nhictl.core.policy.time_window import DAYS, window_json
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BOXES", "conditions", "conjunction", "parse_rule"]
 
 MAX_BOXES = 16
-_KEYS = ("id", "effect", "description", "owner", "controls", "match", "when", "obligations")
+_KEYS = frozenset({"id", "effect", "description", "owner", "controls", "match", "when", "obligations"})
+_OPERATORS = OPERATORS | {"absent_ok"}
+_WINDOW = frozenset({"days", "from", "to"})
 
 
 def parse_rule(node: Node, tools: dict[str, Tool], classes: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +81,12 @@ def conjunction(node: Node, tools: list[Tool], skip: str = "") -> list[Any]:
             made.append(["time", "within", _window(below)])
         else:
             made.extend(_clauses(node, path, below, tools))
-    return _sorted(made)
+    # By JSON text, as everything here; no two clauses of a mapping have the same fact and operator.
+    return sorted(made, key=_fact_and_operator) if len(made) > 1 else made
+
+
+def _fact_and_operator(clause: list[Any]) -> tuple[str, str]:
+    return encode_basestring_ascii(clause[0]), encode_basestring_ascii(clause[1])
 
 
 def _sorted(values: list[Any]) -> list[Any]:
@@ -90,7 +98,7 @@ def _sorted(values: list[Any]) -> list[Any]:
 
 
 def _window(node: Node) -> dict[str, Any]:
-    fields = reading.entries(node, ("days", "from", "to"), what="`time`")
+    fields = reading.entries(node, _WINDOW, what="`time`")
     if not fields:
         raise node.error("`time` must not be empty")
     days = None
@@ -106,7 +114,7 @@ def _window(node: Node) -> dict[str, Any]:
 
 def _clauses(parent: Node, path: str, node: Node, tools: list[Tool]) -> list[Any]:
     """Return the clauses of one fact: every operator beside it is one, and all of them must hold."""
-    fields = reading.entries(node, (*OPERATORS, "absent_ok"), what=f"the condition on `{path}`")
+    fields = reading.entries(node, _OPERATORS, what=f"the condition on `{path}`")
     absent_ok = "absent_ok" in fields and reading.flag(fields["absent_ok"], what="`absent_ok`")
     operators = [op for op in fields if op != "absent_ok"]
     if not operators:
@@ -143,7 +151,7 @@ def _types(parent: Node, path: str, tools: list[Tool]) -> list[ArgType]:
                 hint="match only tools that declare it; a condition reads a scalar or a list of scalars",
             )
         found.append(of)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _near(path: str) -> str:
@@ -155,7 +163,7 @@ def _near(path: str) -> str:
 
 def _bound(node: Node, path: str, op: str, operand: Node, of: ArgType) -> Any:
     try:
-        return canonical_operand(Condition(path, op, operand.data(), of))
+        return canonical_operand(op, operand.data(), of)
     except Refused as e:
         if str(e).startswith("operator"):
             raise node.key_error(op, f"{e} (`{path}`)") from e

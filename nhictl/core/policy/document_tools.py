@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["parse_tool"]
 
 _HEX = frozenset("0123456789abcdef")
+_SCALAR_TYPES = {kind: ArgType(kind) for kind in SCALARS}
+_TOOL = frozenset({"args", "resource", "cost", "digest"})
+_ARGUMENT = frozenset({"type", "optional", "fold"})
 _RESOURCES = ("uri", "path", "string")
 
 
 def parse_tool(name: str, node: Node) -> Tool:
     """Return the declared tool; raise `InputError` with the place."""
     what = f"tool `{name}`"
-    fields = reading.entries(node, ("args", "resource", "cost", "digest"), what=what)
+    fields = reading.entries(node, _TOOL, what=what)
     args: dict[str, tuple[ArgType, bool]] = {}
     is_open = False
     if "args" in fields:
@@ -60,7 +63,7 @@ def _argument(node: Node, *, what: str) -> tuple[ArgType, bool]:
     """Read `T`, or the long form `{type: T, optional: …, fold: …}`; a mapping is always the long form."""
     if not isinstance(node.value, dict):
         return _type(node, what=what), False
-    fields = reading.entries(node, ("type", "optional", "fold"), what=what)
+    fields = reading.entries(node, _ARGUMENT, what=what)
     reading.require(node, ("type",), what=what)
     optional = reading.flag(fields["optional"], what="`optional`") if "optional" in fields else False
     kind = _type(fields["type"], what=what)
@@ -75,9 +78,9 @@ def _argument(node: Node, *, what: str) -> tuple[ArgType, bool]:
 def _type(node: Node, *, what: str) -> ArgType:
     value = node.value
     if isinstance(value, str):
-        if value not in SCALARS:
+        if value not in _SCALAR_TYPES:
             raise node.error(f"unknown type `{value}`", hint=f"types: {', '.join(SCALARS)}, a list [T], an object")
-        return ArgType(value)
+        return _SCALAR_TYPES[value]
     if isinstance(value, list):
         if len(value) != 1:
             raise node.error(f"{what}: a list type names exactly one type, as in `[string]`")

@@ -34,8 +34,8 @@ class Places:
         """Note where each key of a section stands."""
         node = root.value.get(section)
         if node is not None and isinstance(node.value, dict):
-            for name, (line, column) in node.keys.items():
-                self._places[kind, name] = Place(node.file, line, column)
+            for name in node.value:
+                self.put(kind, name, node.key_node(name))
 
     def find(self, kind: str, name: str) -> Place | None:
         """Where it was declared; None if nobody noted it."""

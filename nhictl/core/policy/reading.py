@@ -19,11 +19,10 @@ def entries(node: Node, allowed: Collection[str] | None, *, what: str) -> dict[s
     """Return a mapping's members, all of them known; None allows any key."""
     if not isinstance(node.value, dict):
         raise node.error(f"{what} must be a mapping")
-    if allowed is not None:
-        for key in node.value:
-            if key not in allowed:
-                raise node.key_error(key, f"unknown key `{key}` in {what}", hint=_hint(key, allowed))
     found: dict[str, Node] = node.value
+    if allowed is not None and not found.keys() <= (allowed if isinstance(allowed, frozenset) else frozenset(allowed)):
+        key = next(key for key in found if key not in allowed)
+        raise node.key_error(key, f"unknown key `{key}` in {what}", hint=_hint(key, allowed))
     return found
 
 
@@ -76,9 +75,10 @@ def name(node: Node, *, what: str, limit: int = 256) -> str:
 
 def names(node: Node, *, what: str) -> list[str]:
     """Return a list of different names in sorted order."""
+    entry = f"an entry of {what}"
     found: dict[str, None] = {}
     for item in items(node, what=what):
-        value = name(item, what=f"an entry of {what}")
+        value = name(item, what=entry)
         if value in found:
             raise item.error(f"duplicate `{value}` in {what}")
         found[value] = None

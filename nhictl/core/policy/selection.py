@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["select_tools", "selection"]
 
-_MATCH = ("agents", "groups", "intents", "tools", "classes", "env", "min_trust")
+_NAMES = ("agents", "groups", "intents", "tools", "classes", "env")
+_MATCH = frozenset({*_NAMES, "min_trust"})
 
 
 def selection(
@@ -31,9 +32,7 @@ def _match(node: Node) -> dict[str, Any]:
     fields = reading.entries(node, _MATCH, what="`match`")
     if not fields:
         raise node.error("`match` must not be empty", hint="leave it out to match everything")
-    made: dict[str, Any] = {
-        key: reading.names(fields[key], what=f"`{key}`") for key in _MATCH if key in fields and key != "min_trust"
-    }
+    made: dict[str, Any] = {key: reading.names(fields[key], what=f"`{key}`") for key in _NAMES if key in fields}
     if "min_trust" in fields:
         trust = fields["min_trust"].value
         if type(trust) is not int or not 0 <= trust <= 3:

@@ -38,20 +38,33 @@ _T = TypeVar("_T")
 _NUMERIC_START = frozenset("0123456789+-.")
 
 
-_NO_KEYS: dict[str, tuple[int | None, int | None]] = {}
-
-
 class Node:
-    """A value with its place: `value` is a dict or list of nodes, or a scalar (numbers are `int` or `Decimal`)."""
+    """A value with its place: `value` is a dict or list of nodes, or a scalar (numbers are `int` or `Decimal`).
 
-    __slots__ = ("column", "file", "keys", "line", "value")
+    `mark` is the parser's, counting from 0, and `key_mark` that of the key it stands under: almost all are never asked.
+    """
 
-    def __init__(self, value: Any, file: str | None, line: int | None, column: int | None) -> None:
+    __slots__ = ("file", "key_mark", "mark", "value")
+
+    def __init__(self, value: Any, file: str | None, mark: Any, key_mark: Any = None) -> None:
         self.value = value
         self.file = file
-        self.line = line
-        self.column = column
-        self.keys = _NO_KEYS
+        self.mark = mark
+        self.key_mark = key_mark
+
+    @property
+    def line(self) -> int | None:
+        """The line it begins in, from 1; None for what stands in no file."""
+        return None if self.mark is None else self.mark.line + 1
+
+    @property
+    def column(self) -> int | None:
+        """The column it begins at, from 1; None for what stands in no file."""
+        return None if self.mark is None else self.mark.column + 1
+
+    def key_node(self, key: str) -> Node:
+        """One of this mapping's keys as a node, which knows where it stands."""
+        return Node(key, self.file, self.value[key].key_mark)
 
     def error(self, message: str, *, hint: str | None = None) -> InputError:
         """Return (not raise) an error that points at this node."""
@@ -59,8 +72,7 @@ class Node:
 
     def key_error(self, key: str, message: str, *, hint: str | None = None) -> InputError:
         """Return an error that points at one of this mapping's keys."""
-        line, column = self.keys.get(key, (self.line, self.column))
-        return InputError(message, file=self.file, line=line, column=column, hint=hint)
+        return self.key_node(key).error(message, hint=hint)
 
     def data(self) -> Any:
         """Return the plain value without places (depth is bounded by the reader)."""
@@ -126,98 +138,100 @@ def _place(before: str) -> tuple[int, int]:
 def _build(file: str, parser: Any) -> Node:
     """Fold the parser's events into nodes with a stack of open collections, so that depth costs no recursion.
 
-    This loop is most of what loading a policy costs; places and values are made in it, and all else is left to the rare path.
+    This loop is most of what loading a policy costs: nodes are made for values alone, in place, and all else is left to the
+    rare path.
     """
     import yaml
 
     scalar, mapping, sequence = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
-    ends, following = (yaml.MappingEndEvent, yaml.SequenceEndEvent), parser.get_event
-    root: Node | None = None
+    mapping_end, sequence_end = yaml.MappingEndEvent, yaml.SequenceEndEvent
+    roots: list[Node] = []
     documents = 0
-    stack: list[tuple[Node, list[str]]] = []  # the collections around the open one, each with its waiting key
-    parent: Node | None = None
-    waiting: list[str] = []
-    while True:
-        event = following()
+    # The collection that is open, and the key that waits for its value with its mark; the stack holds the collections
+    # around it, which wait for nothing, since a collection is put into its place when it opens.
+    into: Any = roots
+    listed = True
+    waiting: str | None = None
+    key_mark: Any = None
+    stack: list[Any] = []
+    for event in iter(parser.get_event, None):
         kind = type(event)
         if kind is scalar:
             if event.anchor is not None or event.tag is not None:
-                _refuse_extras(file, event)
-            mark, text = event.start_mark, event.value
-            node = Node(text, file, mark.line + 1, mark.column + 1)
+                raise _extras(file, event)
+            value = event.value
             if event.implicit[0]:
-                if text in _WORDS or text[0] in _NUMERIC_START:
-                    node.value = _plain(node, text)
-            elif not text.isprintable() and _IN_VALUE.search(text):
-                raise node.error("control character in a string")
+                if value in _WORDS or value[0] in _NUMERIC_START:
+                    value = _plain(file, event, value)
+            elif not value.isprintable() and _IN_VALUE.search(value):
+                raise _at(file, event, "control character in a string")
+            if listed:
+                into.append(Node(value, file, event.start_mark))
+            elif waiting is not None:
+                into[waiting] = Node(value, file, event.start_mark, key_mark)
+                waiting = None
+            elif type(value) is not str or value == "<<" or value in into:
+                raise _no_key(file, event, value)
+            else:
+                waiting, key_mark = value, event.start_mark
         elif kind is mapping or kind is sequence:
             if event.anchor is not None or event.tag is not None:
-                _refuse_extras(file, event)
-            mark = event.start_mark
-            node = Node([], file, mark.line + 1, mark.column + 1)
-            if kind is mapping:
-                node.value, node.keys = {}, {}
-        elif kind in ends:
-            parent, waiting = stack.pop()
-            continue
+                raise _extras(file, event)
+            opened: Any = {} if kind is mapping else []
+            if listed:
+                into.append(Node(opened, file, event.start_mark))
+            elif waiting is not None:
+                into[waiting] = Node(opened, file, event.start_mark, key_mark)
+                waiting = None
+            else:
+                raise _no_key(file, event, None)
+            if len(stack) >= MAX_DEPTH:
+                raise _at(file, event, f"nested deeper than {MAX_DEPTH}")
+            stack.append(into)
+            into, listed = opened, kind is sequence
+        elif kind is mapping_end or kind is sequence_end:
+            into = stack.pop()
+            listed = type(into) is list
         elif kind is yaml.AliasEvent:
             raise _at(file, event, "an alias is not allowed")
         elif kind is yaml.DocumentStartEvent:
             documents += 1
             if documents > 1 or event.version or event.tags:
                 raise _at(file, event, "more than one document" if documents > 1 else "a directive is not allowed")
-            continue
-        elif kind is yaml.StreamEndEvent or event is None:
+        elif kind is yaml.StreamEndEvent:
             break
-        else:
-            continue
-        if parent is None:
-            root = node
-        elif type(parent.value) is list:
-            parent.value.append(node)
-        elif waiting:
-            parent.value[waiting.pop()] = node
-        else:
-            _key(parent, node)
-            waiting.append(node.value)
-        if kind is not scalar:
-            if len(stack) >= MAX_DEPTH:
-                raise node.error(f"nested deeper than {MAX_DEPTH}")
-            stack.append((parent, waiting))  # type: ignore[arg-type]  # none around the root, which nothing is put into
-            parent, waiting = node, []
-    if root is None:
+    if not roots:
         raise InputError("empty document", file=file, line=1, column=1)
-    return root
+    return roots[0]
 
 
-def _at(file: str, event: Any, message: str) -> InputError:
-    return InputError(message, file=file, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
+def _at(file: str, event: Any, message: str, *, hint: str | None = None) -> InputError:
+    return Node(None, file, event.start_mark).error(message, hint=hint)
 
 
-def _refuse_extras(file: str, event: Any) -> None:
-    raise _at(file, event, "an anchor is not allowed" if event.anchor is not None else "a tag is not allowed")
+def _extras(file: str, event: Any) -> InputError:
+    return _at(file, event, "an anchor is not allowed" if event.anchor is not None else "a tag is not allowed")
 
 
-def _key(parent: Node, node: Node) -> None:
-    """Note a mapping's next key, unless it is none that one can have."""
-    key = node.value
+def _no_key(file: str, event: Any, key: Any) -> InputError:
+    """Say why this can be no key of the mapping that is open: `key` is its value, None for a collection."""
     if type(key) is not str:
-        raise node.error("a key must be a string", hint="quote it")
+        return _at(file, event, "a key must be a string", hint="quote it")
     if key == "<<":
-        raise node.error("a merge key is not allowed")
-    if key in parent.keys:
-        raise node.error(f"duplicate key `{key}`")
-    parent.keys[key] = (node.line, node.column)
+        return _at(file, event, "a merge key is not allowed")
+    return _at(file, event, f"duplicate key `{key}`")
 
 
-def _plain(node: Node, text: str) -> Any:
+def _plain(file: str, event: Any, text: str) -> Any:
+    """The value of a plain scalar that is a word of YAML or begins as a number does."""
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in _NUMERIC_START:
-        return text
     if _AMBIGUOUS.match(text):
-        raise node.error(
-            f"ambiguous number `{text[:50]}`", hint="quote it if it is text, or write it in plain decimal digits"
+        raise _at(
+            file,
+            event,
+            f"ambiguous number `{text[:50]}`",
+            hint="quote it if it is text, or write it in plain decimal digits",
         )
     try:
         if _INTEGER.match(text):
@@ -227,5 +241,5 @@ def _plain(node: Node, text: str) -> Any:
 
             return exact(Decimal(text)) if len(text) < 120 else exact(10**50)
     except Refused as e:
-        raise node.error(f"number {e}") from e
+        raise _at(file, event, f"number {e}") from e
     return text

@@ -53,14 +53,12 @@ class Finding(NamedTuple):
 
 
 def _place(source: Source, where: tuple[str, ...]) -> tuple[str | None, int | None, int | None]:
-    node = source.root
-    line, column = node.line, node.column
+    node = place = source.root
     for key in where:
         if not isinstance(node.value, dict) or key not in node.value:
             break
-        line, column = node.keys.get(key, (line, column))
-        node = node.value[key]
-    return source.root.file, line, column
+        place, node = node.key_node(key), node.value[key]
+    return place.file, place.line, place.column
 
 
 def lint(source: Source) -> list[Finding]:

@@ -100,7 +100,8 @@ def test_json_is_yaml_and_nodes_know_their_place() -> None:
     node = read_yaml("f.json", b'{"a": [1, {"b": "no"}],\n "c": null}')
     assert node.data() == {"a": [1, {"b": "no"}], "c": None}
     inner = node.value["a"].value[1]
-    assert (inner.line, inner.column, node.keys["c"]) == (1, 11, (2, 2))
+    key = node.key_node("c")
+    assert (inner.line, inner.column, key.line, key.column) == (1, 11, 2, 2)
 
 
 def test_the_parser_without_libyaml_agrees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,9 +123,9 @@ class _Draft:
 def _unnameable(entry: Entry) -> str | None:
     """Why the language has no way to name the entry's tool or intent, None if it has."""
     try:
-        read_name(Node(entry.tool, None, None, None), what="the tool's name")
+        read_name(Node(entry.tool, None, None), what="the tool's name")
         if entry.intent is not None:
-            read_name(Node(entry.intent, None, None, None), what="the intent")
+            read_name(Node(entry.intent, None, None), what="the intent")
     except InputError as e:
         return e.message
     return "the tool's name holds `*`" if "*" in entry.tool else None
