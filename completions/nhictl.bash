@@ -75,7 +75,7 @@ _nhictl_options() { # all options of a verb
         'policy simulate') words='--new --log --format --old --recorded --registry --assume-registered --fail-on --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy propose') words='--log --format --intent --runs --as --closed --policy --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy unused') words='--log --format --runs --policy --scope --narrowest --fail --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
-        'policy import') words='--from --id --open-unmapped --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
+        'policy import') words='--from --id --prefix --open-unmapped --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'policy export') words='--to --policy --registry --part --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval list') words='--task --waiting --at --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
         'approval show') words='--statement --home --store -o --output --json --passphrase-file --no-color --debug --version -h --help' ;;
@@ -193,7 +193,7 @@ _nhictl_option() { # what an option takes: nothing if it is a flag
         'policy propose':--as) kind='is scope rules' ;;
         'policy unused':--log | 'policy unused':--policy | 'policy unused':--scope) kind=file ;;
         'policy unused':--format | 'policy unused':--runs) kind=text ;;
-        'policy import':--from | 'policy import':--id) kind=text ;;
+        'policy import':--from | 'policy import':--id | 'policy import':--prefix) kind=text ;;
         'policy export':--to) kind='is cedar authzen' ;;
         'policy export':--policy | 'policy export':--registry) kind=file ;;
         'policy export':--part) kind='is policies schema entities' ;;

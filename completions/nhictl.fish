@@ -382,6 +382,7 @@ complete -c nhictl -n '__nhictl_at 2 policy unused' -l fail -d 'exit 1 if anythi
 complete -c nhictl -n '__nhictl_at 2 policy unused' -F
 complete -c nhictl -n '__nhictl_at 2 policy import' -l from -x -d 'what it comes from'
 complete -c nhictl -n '__nhictl_at 2 policy import' -l id -x -d 'the id of the document'
+complete -c nhictl -n '__nhictl_at 2 policy import' -l prefix -x -d 'before each tool\'s name, as in crm.read; see guard mcp'
 complete -c nhictl -n '__nhictl_at 2 policy import' -l open-unmapped -d 'declare a tool `args: open` where its types cannot be said'
 complete -c nhictl -n '__nhictl_at 2 policy import' -F
 complete -c nhictl -n '__nhictl_at 2 policy export' -l to -x -a 'cedar authzen' -d 'whose words to write it in'

@@ -47,8 +47,12 @@ class Catalogue(NamedTuple):
     more: bool
 
 
-def read_tools(data: bytes, file: str, *, open_unmapped: bool = False) -> Catalogue:
-    """Read a `tools/list` answer, whole or its result alone; InputError for what is none."""
+def read_tools(data: bytes, file: str, *, open_unmapped: bool = False, prefix: str = "") -> Catalogue:
+    """Read a `tools/list` answer, whole or its result alone; InputError for what is none.
+
+    `prefix` stands before each name in the catalogue, as an enforcement point before that server says it; a digest is over
+    the name that the server gives.
+    """
     try:
         value = strict_json.loads(data, max_depth=64)
     except strict_json.StrictJSONError as e:
@@ -63,25 +67,26 @@ def read_tools(data: bytes, file: str, *, open_unmapped: bool = False) -> Catalo
         raise InputError(f"lists more than {MAX_TOOLS} tools", file=file, code="too_large")
     found: dict[str, Listed] = {}
     for position, item in enumerate(items):
-        one = _tool(item, position, open_unmapped=open_unmapped)
+        one = _tool(item, position, prefix, open_unmapped=open_unmapped)
         if one.name in found:  # which of the two a call would reach, nobody knows
             one = Listed(one.name, None, "is listed more than once", {})
         found[one.name] = one
     return Catalogue([found[name] for name in sorted(found)], bool(result.get("nextCursor")))
 
 
-def _tool(item: Any, position: int, *, open_unmapped: bool) -> Listed:
-    name = item.get("name") if isinstance(item, dict) else None
-    if not isinstance(name, str):
+def _tool(item: Any, position: int, prefix: str, *, open_unmapped: bool) -> Listed:
+    given = item.get("name") if isinstance(item, dict) else None
+    if not isinstance(given, str):
         return Listed(f"tools[{position}]", None, "has no name", {})
+    name = prefix + given
     try:
-        if not name or len(name) > 256 or not name.isprintable() or not {" ", "*"}.isdisjoint(name):
+        if not given or len(name) > 256 or not name.isprintable() or not {" ", "*"}.isdisjoint(name):
             raise Refused("has a name that no catalogue takes: 1 to 256 printable characters, no space or `*`")
         checked_text(name)
         description, schema = item.get("description"), item.get("inputSchema")
         if not isinstance(description, str | None):
             raise Refused("has a description that is no text")
-        digest = tool_digest(name, description, schema)
+        digest = tool_digest(given, description, schema)
     except (Refused, ValueError, RecursionError) as e:
         why = str(e) if isinstance(e, Refused) else "holds text that is not Unicode"
         return Listed(name, None, why, {})

@@ -12,14 +12,18 @@ SOURCES = ("mcp",)
 MAX_FILE = mcp_tools.MAX_BYTES
 
 
-def import_catalogue(kind: str, file: str, data: bytes, ident: str, *, open_unmapped: bool = False) -> dict[str, Any]:
+def import_catalogue(
+    kind: str, file: str, data: bytes, ident: str, *, open_unmapped: bool = False, prefix: str = ""
+) -> dict[str, Any]:
     """`{"tools":[{name, args, digest}],"refused":[{tool, why}],"more":bool,"document":YAML}`; InputError for no such answer.
 
     The document was read back by the loader that a policy goes through.
     """
     if kind not in SOURCES:
         raise InputError(f"--from `{kind}` is unknown", code="usage", hint=f"one of {', '.join(SOURCES)}")
-    found = mcp_tools.read_tools(data, file, open_unmapped=open_unmapped)
+    if not prefix.isprintable() or not {" ", "*"}.isdisjoint(prefix):
+        raise InputError("--prefix has no spaces, `*` or control characters", code="usage", hint="as in --prefix crm.")
+    found = mcp_tools.read_tools(data, file, open_unmapped=open_unmapped, prefix=prefix)
     text = mcp_tools.to_yaml(found, ident)
     parse_policy([("the catalogue made of it", text.encode())])
     return {

@@ -196,6 +196,30 @@ def test_a_changed_description_is_seen() -> None:
     assert mapped(listing(shuffled))["tools"][0]["digest"] == before
 
 
+def test_two_servers_tools_of_one_name_are_two_tools() -> None:
+    """As an enforcement point before each calls them; the digest is what that server says, whatever stands before the name."""
+    plain, crm, files = (mapped(listing(tool()), prefix=prefix) for prefix in ("", "crm.", "files."))
+    assert [made["tools"][0]["name"] for made in (plain, crm, files)] == ["t", "crm.t", "files.t"]
+    assert len({made["tools"][0]["digest"] for made in (plain, crm, files)}) == 1
+    policy = parse_policy([("crm", crm["document"].encode()), ("files", files["document"].encode())])
+    assert sorted(policy.tools) == ["crm.t", "files.t"]
+    with pytest.raises(InputError, match="duplicate tool `t`"):
+        parse_policy([("one", plain["document"].encode()), ("other", plain["document"].encode())])
+
+
+@pytest.mark.parametrize("prefix", ["a b.", "*", "x\n", "\u200b"])
+def test_a_prefix_is_part_of_a_name(prefix: str) -> None:
+    with pytest.raises(InputError, match="--prefix has no spaces"):
+        mapped(listing(tool()), prefix=prefix)
+
+
+def test_a_prefix_counts_for_the_length_of_a_name() -> None:
+    assert [mapped(listing(tool(name="t" * 200)), prefix="p" * size)["refused"] == [] for size in (56, 57)] == [
+        True,
+        False,
+    ]
+
+
 def test_drift_denies_whatever_the_rules_say() -> None:
     digest = "sha256:" + "a" * 64
     tools = {"t": {"digest": digest}, "u": {}}
