@@ -158,3 +158,23 @@ def test_no_content_in_an_exported_log(name: str) -> None:
     text = (SAMPLES / "incident" / name).read_text()
     for secret in ("DE89370400440532013000", "GB33BUKB", "invoice 118", "nobody knows", "mira@example.org"):
         assert secret not in text
+
+
+def test_the_examples_of_policy_verbs_work_when_typed(tmp_path: Path) -> None:
+    """In the checkout, with the samples' agents registered and their policy in force."""
+    home = tmp_path / "home"
+    begun = "nhictl init --trust-domain example.org && nhictl agent apply samples/agents.yaml"
+    assert (
+        shell(f"({begun}) >/dev/null && nhictl policy activate samples/payments.policy.yaml", home, tmp_path).returncode
+        == 0
+    )
+    examples = {
+        verb.stem: example.replace(" >", f" >{tmp_path}/")
+        for verb in sorted((ROOT / "nhictl/cli/policy").glob("*.py"))
+        for example in re.findall(r"^    Example: (nhictl policy .*)$", verb.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert len(examples) == 13
+    for verb, example in examples.items():
+        done = shell(example, home, tmp_path)
+        assert done.returncode == 0, (verb, done)
+        assert done.stdout or ">" in example, (verb, done)

@@ -58,5 +58,7 @@ def _activated(made: dict[str, Any], diff: dict[str, Any] | None) -> Iterator[st
         from nhictl.cli.policy.regions import diff as shown
 
         yield from shown(diff)
-    before = f"; it replaces {made['replaces'][:19]}…" if made["replaces"] else ""
+    same = made["replaces"] == made["digest"]
+    before = f"; it replaces {made['replaces'][:19]}…" if made["replaces"] and not same else ""
+    before = "; it says the same as the one before" if same else before
     yield f"policy {made['id']} in force: {made['rules']} rules, {made['digest']}{before}"

@@ -50,7 +50,7 @@ def command(
 
     With --policy and --registry no home is needed.
 
-    Example: nhictl policy check --agent report-bot --intent report --tool reports.read --arg limit=10 --explain
+    Example: nhictl policy check --agent invoice-bot --intent pay-invoice --tool pay.status --arg payment_id=P-1 --explain
     """
     files = read_files(policy)
     house = session().house()

@@ -30,7 +30,7 @@ def command(
     Every region comes with a request that the two decide differently. Without --registry any agent may exist. Limits and
     people that differ are listed: a looser limit, another opener or approver count as newly allowed.
 
-    Example: nhictl policy diff payments.yaml payments-new.yaml --no-new-access
+    Example: nhictl policy diff samples/what-if/before.policy.yaml samples/what-if/after.policy.yaml --no-new-access
     """
     agents = read_registry(registry)
     body = compare_files(session().house(), _files(old), _files(new), agents, session().at(at))

@@ -33,7 +33,7 @@ def command(
     Cedar: forbids hold where what they read is missing. What Cedar cannot say is named, and nothing is written; exit 1.
     AuthZEN: for every tool the shape of the request that asks about it. -o json has every part.
 
-    Example: nhictl policy export --to cedar --policy payments.policy.yaml
+    Example: nhictl policy export --to cedar --policy samples/what-if/before.policy.yaml
     """
     if part not in PARTS:
         raise InputError(f"--part `{part}` is none of {', '.join(PARTS)}", code="usage")

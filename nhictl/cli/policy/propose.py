@@ -42,7 +42,7 @@ def command(
     What says to whom or where is pinned, free text is open; comments give the evidence, and what was not seen. Tools of
     high-impact classes are never opened. Exit 4 if there is nothing to learn from. With files no home is needed.
 
-    Example: nhictl policy propose --log runs/ --intent pay-invoice > scope.yaml
+    Example: nhictl policy propose --log samples/runs --intent backoffice/pay_invoice >scope.yaml
     """
     if kind not in KINDS:
         raise InputError(f"no kind of proposal `{kind}`", code="usage", hint=f"one of {', '.join(KINDS)}")

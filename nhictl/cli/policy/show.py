@@ -11,7 +11,7 @@ from nhictl.render import Result
 def command(at: At = None) -> Result:
     """Show the policy in force, as it was written.
 
-    Example: nhictl policy show --at 2026-11-01T00:00:00Z
+    Example: nhictl policy show >in-force.policy.yaml
     """
     found = show(session().house(), session().at(at))
     lines = [f"# {found['id']}: {found['rules']} rules, {found['digest']}, in force since {found['since']}"]

@@ -48,7 +48,7 @@ def command(
     count from where the log begins. With --log, --old or --recorded,
     and --registry or --assume-registered no home is needed. -o jsonl gives every call, other formats those that change.
 
-    Example: nhictl policy simulate --new policy-v2.yaml --fail-on gained
+    Example: nhictl policy simulate --log samples/runs --new samples/what-if/after.policy.yaml --assume-registered
     """
     if not new:
         raise InputError("say which policy to try: --new FILE", code="usage")

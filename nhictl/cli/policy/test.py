@@ -28,7 +28,7 @@ def command(
     every rule and limit, that it applied, that a limit was exceeded, and that each condition was seen true, false and, where
     the fact may be missing, unknown. -o junit prints what CI systems read.
 
-    Example: nhictl policy test payments.test.yaml --min-coverage 90
+    Example: nhictl policy test samples/payments.test.yaml --min-coverage 90
     """
     wanted = least(min_coverage) if min_coverage is not None else None
     body = to_json([run_tests(name, read_input) for name in files], wanted)

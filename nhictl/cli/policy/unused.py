@@ -41,7 +41,7 @@ def command(
     What a log does not tell (the agent's attributes, the hour, the context) counts in favour of a grant: what is called
     unused certainly is.
 
-    Example: nhictl policy unused --log runs/ --policy payments.policy.yaml
+    Example: nhictl policy unused --log samples/runs --policy samples/what-if/before.policy.yaml
     """
     house = session().house()
     wanted = Wanted([*(log or ()), *(files or ())], format, None, runs)
@@ -61,13 +61,21 @@ def command(
 def _lines(found: Unused) -> Iterator[str]:
     for grant in found.grants:
         name = grant.id if found.kind == "policy" else f"box {grant.id} ({', '.join(grant.names['tools'])})"
-        yield f"{'used  ' if grant.calls else 'UNUSED'} {name}: {count(grant.calls, 'call')} in {count(len(grant.runs), 'run')}"
-        if grant.calls:
+        if not grant.calls:
+            yield f"UNUSED {name}"
+        else:
+            yield f"used   {name}: {count(grant.calls, 'call')} in {count(len(grant.runs), 'run')}"
             yield from (
                 f"         never used of its {kind}: {', '.join(left)}" for kind, left in grant.unused().items()
             )
-    yield f"{found.idle} of {len(found.grants)} unused; {count(found.calls, 'call')}, {found.outside} covered by none"
+    one, more = ("permit", "permits") if found.kind == "policy" else ("box", "boxes")
+    beyond = f", {found.outside} of them granted by no {one}" if found.outside else f", each granted by a {one}"
+    yield (
+        f"{found.idle} of {len(found.grants)} {one if len(found.grants) == 1 else more} unused; "
+        f"{count(found.calls, 'call')}{beyond if found.calls else ''}"
+    )
     if not found.calls:
         yield "the log shows no call that was allowed, so this says nothing about need"
     if found.unreadable:
-        yield f"{found.unreadable} calls whose arguments are unknown were not counted"
+        unread = count(found.unreadable, "call")
+        yield f"{unread} whose arguments are unknown {'was' if found.unreadable == 1 else 'were'} not counted"

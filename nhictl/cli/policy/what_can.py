@@ -24,7 +24,7 @@ def command(
 
     Without --policy it is the policy in force and the agents of the home.
 
-    Example: nhictl policy what-can --agent report-bot
+    Example: nhictl policy what-can --agent invoice-bot
     """
     files = read_files(policy)
     agents = read_registry(registry)

@@ -27,7 +27,7 @@ def command(
 
     Arguments that are not given are free. Without --policy it is the policy in force and the agents of the home.
 
-    Example: nhictl policy who-can --tool reports.read --arg limit=10
+    Example: nhictl policy who-can --tool pay.send --arg amount=400
     """
     files = read_files(policy)
     agents = read_registry(registry)

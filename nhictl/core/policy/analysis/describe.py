@@ -31,6 +31,7 @@ def conditions(grid: Grid, box: Box) -> dict[str, str]:
         if box[name] == axis.full:
             continue
         label = name.removeprefix(SAME_MARK).partition(" ")[0] if name.startswith(SAME_MARK) else name
+        label = "agent.name" if label == "agent" else label  # the whole agent, of whom a registry knows all the rest
         text = _fact(label, grid, axis, box[name])
         made[label] = f"{made[label]} and {text}" if label in made else text
     return made
@@ -48,7 +49,7 @@ def shown(value: Any) -> str:
 def _fact(label: str, grid: Grid, axis: Axis, bits: int) -> str:
     values = axis.values
     if axis.name == "agent":
-        return _or("agent=", [agent.name for at, agent in enumerate(values) if bits >> at & 1])
+        return _or("agent.name=", [agent.name for at, agent in enumerate(values) if bits >> at & 1])
     if axis.name.startswith(SAME_MARK):
         return _alike(axis, bits)
     absent = sum(1 << at for at, value in enumerate(values) if value is ABSENT)
