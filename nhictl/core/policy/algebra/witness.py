@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from nhictl.core.policy.algebra.grid import Box, Grid
     from nhictl.core.policy.algebra.rooms import Shape
 
-__all__ = ["Witness", "inhabited", "witness"]
+__all__ = ["TRIES", "Witness", "inhabited", "witness"]
 
-_TRIES = 64
+TRIES = 64
 _CHOICES = 6
 
 
@@ -80,7 +80,7 @@ def witness(grid: Grid, shape: Shape, box: Box, holds: Callable[[Witness], bool]
     for name in names:
         axis = grid.axis(name)
         offered.append(_some(axis.values, box.get(name, axis.full), many=name in box or name.startswith(SAME_MARK)))
-    for chosen in islice(product(*offered), _TRIES):
+    for chosen in islice(product(*offered), TRIES):
         made = _request(grid, shape, dict(zip(names, chosen, strict=True)))
         if made is not None and holds(made):
             return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from nhictl.core.policy.algebra.axis import observed
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from nhictl.core.policy.request import Request
 
 __all__ = ["Region", "alike", "merged"]
+
+_MERGED = 500
+"""More boxes than these are shown as they were found."""
 
 
 class Region:
@@ -121,29 +125,43 @@ def alike(grid: Grid, name: str, value: Any) -> int:
 
 
 def merged(parts: list[Part], full: dict[str, int]) -> list[tuple[Box, Witness]]:
-    """The same calls in fewer boxes: two that differ in one fact alone are one."""
-    made: list[tuple[Box, Witness]] = [(dict(part.box), part.witness) for part in parts]
-    again = len(made) <= 500
-    while again:
-        again = False
-        for at, (box, _) in enumerate(made):
-            for other in range(at + 1, len(made)):
-                joined = _joined(box, made[other][0], full)
-                if joined is not None:
-                    made[at] = (joined, made[at][1])
-                    del made[other]
-                    again = True
-                    break
-            if again:
-                break
-    return made
+    """The same calls in fewer boxes: two that differ in one fact alone are one, the first such pair first.
 
+    Boxes are found by all they say but one fact, so that a join costs its facts and not all pairs once more.
+    """
+    if len(parts) > _MERGED:
+        return [(dict(part.box), part.witness) for part in parts]
+    axes = sorted({axis for part in parts for axis in part.box})
+    boxes: dict[int, Box] = {}
+    rows: dict[int, tuple[int, ...]] = {}
+    shelf: dict[tuple[int, tuple[int, ...]], set[int]] = {}
+    pairs: list[tuple[int, int]] = []
 
-def _joined(one: Box, other: Box, full: dict[str, int]) -> Box | None:
-    differing = [
-        axis for axis in {*one, *other} if one.get(axis, full.get(axis, 0)) != other.get(axis, full.get(axis, 0))
-    ]
-    if len(differing) != 1:
-        return None
-    axis = differing[0]
-    return {**one, axis: one.get(axis, full.get(axis, 0)) | other.get(axis, full.get(axis, 0))}
+    def put(number: int, box: Box) -> None:
+        boxes[number] = box
+        rows[number] = row = tuple(box.get(axis, full.get(axis, 0)) for axis in axes)
+        for at in range(len(axes)):
+            alike = shelf.setdefault((at, row[:at] + row[at + 1 :]), set())
+            for other in alike:
+                heappush(pairs, (min(number, other), max(number, other)))
+            alike.add(number)
+
+    def take(number: int) -> Box:
+        row = rows.pop(number)
+        for at in range(len(axes)):
+            shelf[at, row[:at] + row[at + 1 :]].discard(number)
+        return boxes.pop(number)
+
+    for number, part in enumerate(parts):
+        put(number, dict(part.box))
+    while pairs:
+        one, other = heappop(pairs)
+        if one not in rows or other not in rows:
+            continue
+        differing = [at for at in range(len(axes)) if rows[one][at] != rows[other][at]]
+        if len(differing) == 1:
+            (at,) = differing
+            bits = rows[one][at] | rows[other][at]
+            take(other)
+            put(one, {**take(one), axes[at]: bits})
+    return [(boxes[number], parts[number].witness) for number in sorted(boxes)]

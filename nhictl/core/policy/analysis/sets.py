@@ -13,7 +13,7 @@ from nhictl.core.policy.algebra.budget import Budget, UndecidedError
 from nhictl.core.policy.algebra.grid import Grid
 from nhictl.core.policy.algebra.literals import Side
 from nhictl.core.policy.algebra.search import Shelf, intersect, left_over
-from nhictl.core.policy.algebra.witness import Witness, inhabited, witness
+from nhictl.core.policy.algebra.witness import TRIES, Witness, inhabited, witness
 from nhictl.core.policy.analysis.limit_rules import denying
 from nhictl.core.policy.decide import Decision, decide
 from nhictl.core.policy.gates import expiry_us
@@ -97,6 +97,7 @@ class Sets:
                 ]  # fmt: skip
                 gates.append((gate.name, gate.requires, gate.impact, rails))
             self._gates.append(gates)
+        self._weight = sum(len(box) for boxes in self._boxes.values() for box in boxes)
         self.grid.close()
 
     def boxes(self, side: int, rule: Rule) -> list[Held]:
@@ -178,6 +179,7 @@ class Sets:
                     yield Part(part, found)
                     self._allow()
                 else:
+                    self.budget.spend(TRIES * self._weight)
                     doubt = f"facts of `{self.name}` hang together in a way that is not followed"
         if not doubt:
             read = {*box, *(axis for other in overlapping for axis in other)}
