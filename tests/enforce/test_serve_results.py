@@ -24,6 +24,7 @@ from nhictl.ops.issue_token import issue_token
 from nhictl.ops.record_events import record_events
 from nhictl.ops.replay import Filter, from_home
 from nhictl.ops.revoke_token import Selector, revoke
+from nhictl.ops.state_check import hold
 from nhictl.store.lock import WriteLock
 from tests.enforce.served import Answered, Served, evaluation
 from tests.enforce.test_guard_live import AUDIENCE, Stage
@@ -81,6 +82,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     yield made
     made.served.stop()
     assert verify_home(made.house, ()).exit == 0
+    assert hold(made.house).differences == []
     made.house.close()
 
 

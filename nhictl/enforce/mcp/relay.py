@@ -109,12 +109,10 @@ class Relay:
             if not reading["client"] and not self._waiting["server"]:
                 self._close_server_in()
             ready = self._ready(reading, endings.fileno())
-            if endings.told is not None:
-                return f"the guard was told to end ({signal.Signals(endings.told).name})"
-            if self._last is not None and time.monotonic() >= self._last:
-                return "the server takes nothing any more"
-            if "client gone" in ready or ("to client" in ready and not self._write(self._client_out, "client")):
-                return "the client has gone"
+            if (why := self._over(ready, endings.told)) is not None:
+                if "from server" in ready:
+                    self._read("server", self._server_out)  # what is answered already is known
+                return why
             if "to server" in ready and self._server_in is not None and not self._write(self._server_in, "server"):
                 self._waiting["server"].clear()
                 self._close_server_in()
@@ -122,6 +120,16 @@ class Relay:
             for side, number in (("client", self._client_in), ("server", self._server_out)):
                 if f"from {side}" in ready:
                     reading[side] = self._read(side, number)
+        return None
+
+    def _over(self, ready: set[str], told: int | None) -> str | None:
+        """Why nothing is carried any more; None while it is."""
+        if told is not None:
+            return f"the guard was told to end ({signal.Signals(told).name})"
+        if self._last is not None and time.monotonic() >= self._last:
+            return "the server takes nothing any more"
+        if "client gone" in ready or ("to client" in ready and not self._write(self._client_out, "client")):
+            return "the client has gone"
         return None
 
     def _ready(self, reading: dict[str, bool], told: int) -> set[str]:
