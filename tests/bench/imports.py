@@ -15,12 +15,15 @@ from nhictl.ops import replay, sources
 from nhictl.ops.house import House
 from tests.bench import log
 from tests.bench.measure import Row, pairs, timed
+from tests.formats import test_agentdojo as dojo
+from tests.formats import test_swe_agent as swe
 from tests.formats.logs import lines
 from tests.formats.test_claude_code import result, use
 from tests.formats.test_cloudtrail import event as trail
 from tests.formats.test_codex import META, asked, output, ran
 from tests.formats.test_mcp import GOOD, answer, request
 from tests.formats.test_traces import FUNCTION, TOOL, agents_span, batch, span
+from tests.harness import ROOT
 
 TEXT = "x" * 300
 MAP = b"""
@@ -48,10 +51,35 @@ RECORDS: dict[str, Callable[[int], list[Any]]] = {
 }  # fmt: skip
 
 
+def _dojo(count: int) -> list[Any]:
+    turns = [
+        (dojo.asked(dojo.call("shell", {"x": TEXT}, id=f"c{n}")), dojo.told(TEXT, f"c{n}")) for n in range(count // 2)
+    ]
+    return [dojo.run_of(*(message for turn in turns for message in turn))]
+
+
+def _trajectory(count: int) -> list[Any]:
+    return [
+        {
+            "environment": "e",
+            "trajectory": [swe.step("ls " + TEXT, TEXT) for _ in range(count)],
+            "history": [],
+            "info": {},
+        }
+    ]
+
+
+DOCUMENTS: dict[str, Callable[[int], list[Any]]] = {"agentdojo": _dojo, "swe-agent": _trajectory}
+"""Formats of one JSON text a file."""
+
+
 def _write(path: Path, name: str, count: int) -> int:
     """A log of about `count` records; returns how many."""
     made, number = 0, 0
     with path.open("wb") as file:
+        if name in DOCUMENTS:
+            file.write(lines(*DOCUMENTS[name](count)))
+            return count
         if name == "codex":
             file.write(lines(META))
         while made < count:
@@ -69,7 +97,7 @@ def _read(path: Path, name: str) -> int:
 
 
 def _rates(folder: Path, rounds: int, count: int) -> Iterator[Row]:
-    for name in RECORDS:
+    for name in (*RECORDS, *DOCUMENTS):
         path = folder / f"{name}.jsonl"
         made = _write(path, name, count)
 
@@ -149,6 +177,22 @@ def _large(size: int = 2 << 30) -> Row:
     )
 
 
+def _page(folder: Path, count: int = 10_000) -> Row:
+    """The HTML report of one long run: time, memory and size of a whole process."""
+    path, page = folder / "long.jsonl", folder / "report.html"
+    _write(path, "claude-code", count)
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NHICTL_HOME": str(folder / "no-home")}
+    command = [sys.executable, "-c", log.MEASURED, "audit", "replay", str(path), "--html", str(page)]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, env=env, text=True, check=True)
+    took = time.perf_counter() - began
+    size, mib = page.stat().st_size, int(done.stderr.splitlines()[-1]) / 1024
+    path.unlink()
+    page.unlink()
+    what = f"HTML report of a run of {count} records"
+    return Row(what, f"{took:.2f} s, {mib:.0f} MiB", f"{size / 1e6:.2f} MB of page", "–", "–", None)
+
+
 def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] = (30_000, 300_000)) -> list[Row]:
     """Rates, peak memory of a log and of one ten times as long, of 2 GiB, and one task out of an exported log of ours."""
     found = list(_rates(folder, rounds, count))
@@ -170,7 +214,7 @@ def rows(folder: Path, rounds: int, count: int = 20_000, sizes: tuple[int, int] 
             high <= 1.2 * low,
         )
     )
-    found.append(_large())
+    found += [_page(folder), _large()]
     found.append(_one_task(folder, 1_000_000))
     return found
 
