@@ -141,8 +141,8 @@ class _Reading:
 
     def _verdict(self, said: checkpoint.Checkpoint, count: int, end: int, noted: list[str]) -> ledger.Integrity:
         noun = "record is" if count == 1 else "records are"
-        text = f"the task's {count} {noun} in the log of {said.size} that the log's key signed"
-        rest = [*noted, "the records of others: nhictl audit verify looks at all of them"]
+        text = f"the task's {count} {noun} in the log of {said.size} records that its key signed"
+        rest = [*noted, "the log's other records (nhictl audit verify looks at all of them)"]
         if end < said.size:
             where = f"after record {end - 1}" if end else "between these"
             rest.insert(0, f"that the index on tasks leaves out no record of this one {where}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nhictl.cli.audit.detect import place
+from nhictl.cli.audit.words import place
 from nhictl.core import strict_json
 from nhictl.core.replay.detect.registry import RULES
 from nhictl.core.replay.event import Event
@@ -193,7 +193,7 @@ def test_a_finding_in_a_run_names_the_message(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ref", "said"),
     [
-        ({"seq": 7}, "#7"), ({"file": "a", "seq": 7}, "a:#7"), ({"file": "a", "offset": 0, "length": 9}, "a:0"),
+        ({"seq": 7}, "#7"), ({"file": "a", "seq": 7}, "a:#7"), ({"file": "a", "offset": 0, "length": 9}, "a byte 0"),
         ({"file": "a", "message": 3}, "a message 3"), ({"file": "a", "sha256": "x"}, "a"), ({}, "?"),
     ],
 )  # fmt: skip

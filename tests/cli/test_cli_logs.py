@@ -13,6 +13,7 @@ from tests.cli.cli_help import Program, check_error
 from tests.formats.logs import lines
 from tests.formats.test_claude_code import BASH, result, use
 from tests.formats.test_cloudtrail import event
+from tests.formats.test_mcp import GOOD, answer, request
 
 CLAUDE = lines(use("a", BASH), result("b", "t1", "x"))
 SAMPLES = Path(__file__).parents[2] / "samples" / "logs"
@@ -147,3 +148,32 @@ def test_hostile_text_stays_text(program: Program) -> None:
         assert done.code == 0
         assert "\x1b" not in done.out
         assert "\u202e" not in done.out
+
+
+MIXED = lines(use("a", ("c1", "Bash", {"command": "ls"})), request(1), result("b", "c1", "x"), answer(1, GOOD))
+BAD_INPUT: dict[str, tuple[bytes, tuple[int, int, int], int]] = {
+    "as it is": (CLAUDE, (2, 0, 0), 1),
+    "two formats in one file": (MIXED, (2, 2, 0), 1),
+    "cut short": (CLAUDE[:-20], (1, 0, 1), 1),
+    "a byte order mark and CRLF": (b"\xef\xbb\xbf" + CLAUDE.replace(b"\n", b"\r\n"), (2, 0, 0), 1),
+    "packed": (gzip.compress(CLAUDE), (2, 0, 0), 1),
+    "a line that is none": (CLAUDE + b"{{{\n", (2, 0, 1), 1),
+    "two calls interleaved": (
+        lines(
+            use("a", ("c1", "Bash", {"command": "ls"})), use("b", ("c2", "Bash", {"command": "pwd"})),
+            result("c", "c1", "x"), result("d", "c2", "y"),
+        ), (4, 0, 0), 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_no_record_is_lost_whatever_the_file(program: Program, name: str) -> None:
+    data, counts, calls = BAD_INPUT[name]
+    done = program("audit", "replay", put(program, "s.jsonl", data), "-o", "json")
+    assert done.code == 0
+    assert tuple(done.json["source"].values()) == counts
+    events = [event for event in done.json["events"] if event["n"] is not None]
+    assert [event["n"] for event in events] == list(range(calls))
+    if name == "two calls interleaved":
+        assert [event["result"] for event in events] == ["x", "y"]

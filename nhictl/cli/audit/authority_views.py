@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nhictl.cli.audit.detect import place
+from nhictl.cli.audit.words import brief, counted, place
 from nhictl.cli.main import Reply, report
 from nhictl.cli.progress import progress
 from nhictl.cli.session import session
@@ -57,7 +57,11 @@ def _scope_text(items: list[dict[str, Any]]) -> Iterator[Line | str]:
             yield Line(f"outside: {outside['tool']}, {outside['outcome']}, record {place(outside['record'])}",
                        guide="  ", style="red")  # fmt: skip
         for gap in one["unknown"]:
-            yield Line(f"unknown for {gap['times']} calls: {gap['what']} is missing", guide="  ", style="yellow")
+            yield Line(
+                f"unknown for {counted(gap['times'], 'call')}: {gap['what']} is missing",
+                guide="  ",
+                style="yellow",
+            )
     if not items:
         yield "no task in this log"
 
@@ -83,10 +87,14 @@ def _chain_text(items: list[dict[str, Any]]) -> Iterator[Line | str]:
                 yield Line(f"? {hop['jti']}: no record issues it", guide=guide, style="yellow")
                 continue
             ended = f", revoked by {place(hop['revoked'])}" if hop["revoked"] else ""
-            yield Line(f"{hop['agent'] or '?'} {hop['jti']} until {hop['expires'] or '?'}{ended}", guide=guide)
+            yield Line(
+                f"{hop['agent'] or '?'} {hop['jti']} until {brief(hop['expires'])}{ended}", guide=guide, whole=True
+            )
             scope = "what it allows is not at hand" if hop["scope"] is None else " or ".join(hop["scope"])
-            yield Line(scope, guide=guide + "  ")
-            yield from (Line(said, guide=guide + "  ", style=style) for said, style in _narrowed(hop["narrowed"]))
+            yield Line(scope, guide=guide + "  ", whole=True)
+            yield from (
+                Line(said, guide=guide + "  ", style=style, whole=True) for said, style in _narrowed(hop["narrowed"])
+            )
     if not items:
         yield "no delegated token in this log"
 

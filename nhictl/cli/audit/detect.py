@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
+from nhictl.cli.audit.words import place, verdict_line
 from nhictl.cli.main import Reply, report
 from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
@@ -77,31 +78,20 @@ def _rows(body: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         yield one["id"], one["severity"], one["count"], one["message"], places, " ".join(one["controls"])
 
 
-def place(ref: dict[str, Any]) -> str:
-    """A record as people find it: its number; of a foreign file the offset in bytes, or the number of the message, from 0.
-
-    What speaks of a file as a whole is the file.
-    """
-    if "seq" in ref:
-        return f"{ref['file']}:#{ref['seq']}" if "file" in ref else f"#{ref['seq']}"
-    name = str(ref.get("file", "?"))
-    if "message" in ref:
-        return f"{name} message {ref['message']}"
-    return f"{name}:{ref['offset']}" if "offset" in ref else name
-
-
 def _text(body: dict[str, Any]) -> Iterator[Line | str]:
     for one in body["items"]:
         more = f", {one['count']} times" if one["count"] > 1 else ""
-        yield Line(f"{one['severity']} {one['id']}: {one['message']}{more}", style=_STYLES.get(one["severity"]))
-        yield Line(f"records {', '.join(place(ref) for ref in one['records'])}", guide="  ")
-        yield Line(f"false alarm: {one['false_alarm']}", guide="  ")
+        yield Line(
+            f"{one['severity']} {one['id']}: {one['message']}{more}", style=_STYLES.get(one["severity"]), whole=True
+        )
+        yield Line(f"records {', '.join(place(ref) for ref in one['records'])}", guide="  ", whole=True)
+        yield Line(f"false alarm: {one['false_alarm']}", guide="  ", whole=True)
     states = {state: [one["id"] for one in body["rules"] if one["state"] == state] for state in ("none", "unknown")}
     for what, names in _wanting(body).items():
-        yield Line(f"for want of {what}, unknown: {', '.join(names)}", style="yellow")
+        yield Line(f"for want of {what}, unknown: {', '.join(names)}", style="yellow", whole=True)
     counts = f"{len(body['items'])} found, {len(states['none'])} detections found nothing"
     yield f"{counts}, {len(states['unknown'])} unknown"
-    yield f"{body['integrity']['verdict']}: {body['integrity']['message']}"
+    yield verdict_line(body["integrity"])
 
 
 def _wanting(body: dict[str, Any]) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ import typer
 
 from nhictl.cli.audit import drawing
 from nhictl.cli.audit.log_options import Map, OwnFormat, read_map, told_apart
+from nhictl.cli.audit.words import verdict_line
 from nhictl.cli.main import Reply, report
 from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
@@ -118,8 +119,7 @@ def _tree(story: Story) -> Iterator[Line | str]:
     yield from _closing(story)
 
 
-def _closing(story: Story) -> list[str]:
-    found = story.integrity
+def _closing(story: Story) -> list[Line | str]:
     counts = "records parsed {}, opaque {}, failed {}".format(*story.counts)
-    said = [f"  unproven: {what}" for what in story.unproven]
-    return [f"{found['verdict']}: {found['message']}", counts, *said]
+    said = (Line(f"unproven: {what}", guide="  ", whole=True) for what in story.unproven)
+    return [verdict_line(story.integrity), counts, *said]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.audit.words import brief, verdict_line
 from nhictl.cli.main import Reply, report
 from nhictl.cli.options import At
 from nhictl.cli.progress import progress
@@ -44,7 +45,7 @@ def command(
 
 
 def _text(body: dict[str, Any]) -> Iterator[Line | str]:
-    yield Line(f"at {body['at']}, after {body['records']} records", style="bold")
+    yield Line(f"at {brief(body['at'])}, after {body['records']} records", style="bold")
     policy = body["policy"]
     yield f"policy {policy['digest']}" if policy else "no policy in force: every call is denied"
     for one in body["freezes"]:
@@ -53,12 +54,12 @@ def _text(body: dict[str, Any]) -> Iterator[Line | str]:
         style = None if one["state"] == "active" else "red"
         yield Line(f"agent {one['name']}: {one['state']}", style=style)
     for one in body["tasks"]:
-        yield Line(f"task {one['task']} of {one['agent']}, {one['intent']}, until {one['deadline']}")
-        yield Line(_scope(one), guide="  ")
+        yield Line(f"task {one['task']} of {one['agent']}, {one['intent']}, until {brief(one['deadline'])}", whole=True)
+        yield Line(_scope(one), guide="  ", whole=True)
     for one in body["tokens"]:
-        yield Line(f"token {one['jti']} of {one['agent']}, task {one['task']}, {one['remaining_s']} s left")
-        yield Line(_scope(one), guide="  ")
-    yield f"{body['integrity']['verdict']}: {body['integrity']['message']}"
+        yield Line(f"token {one['jti']} of {one['agent']}, task {one['task']}, {one['remaining_s']} s left", whole=True)
+        yield Line(_scope(one), guide="  ", whole=True)
+    yield verdict_line(body["integrity"])
 
 
 def _scope(one: dict[str, Any]) -> str:

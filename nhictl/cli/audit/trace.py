@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nhictl.cli.audit.detect import place
+from nhictl.cli.audit.words import brief, counted, place, verdict_line
 from nhictl.cli.main import Reply, report
 from nhictl.cli.progress import progress
 from nhictl.cli.session import read_input, session
@@ -51,26 +51,27 @@ def _text(body: dict[str, Any], jti: str) -> Iterator[Line | str]:
     if token is None:
         yield Line(f"token {jti}: no record issues it", style="red")
     else:
-        yield Line(_token(token), style="bold")
-    yield f"{body['use_count']} uses, by {', '.join(body['agents']) or 'nobody'}"
+        yield Line(_token(token), style="bold", whole=True)
+    yield f"{counted(body['use_count'], 'use')}, by {', '.join(body['agents']) or 'nobody'}"
     for one in body["uses"]:
         style = "red" if one["outcome"] == "denied" else None
         on = f" on {one['resource']}" if one["resource"] else ""
-        said = f"{place(one)} {one['time']} {one['agent']} {one['tool'] or one['type']}{on}: {one['outcome']}"
+        said = f"{place(one)} {brief(one['time'])} {one['agent']} {one['tool'] or one['type']}{on}: {one['outcome']}"
         yield Line(said, guide="  ", style=style)
     for one in body["resources"]:
-        yield f"{'wrote' if one['written'] else 'read'} {one['resource']} by {one['tool']}, {one['calls']} calls"
+        yield f"{'wrote' if one['written'] else 'read'} {one['resource']} by {one['tool']}, {counted(one['calls'], 'call')}"
     for name, said in (("descendants", "made from it"), ("minted", "made after its first use by the same agents")):
         for one in body[name]:
-            yield f"{said}: {_token(one)}"
+            yield Line(f"{said}: {_token(one)}", whole=True)
     for one in body["reach"]:
         scope = "what it allows is not at hand" if one["scope"] is None else " or ".join(one["scope"])
-        yield f"at most, by {one['jti']} for {one['seconds'] if one['seconds'] is not None else '?'} s: {scope}"
+        seconds = one["seconds"] if one["seconds"] is not None else "?"
+        yield Line(f"at most, by {one['jti']} for {seconds} s: {scope}", whole=True)
     for gap in body["unknown"]:
-        yield Line(f"unknown for {gap['times']} uses: {gap['what']} is missing", style="yellow")
-    yield f"{body['integrity']['verdict']}: {body['integrity']['message']}"
+        yield Line(f"unknown for {counted(gap['times'], 'use')}: {gap['what']} is missing", style="yellow")
+    yield verdict_line(body["integrity"])
 
 
 def _token(one: dict[str, Any]) -> str:
     ended = f", revoked by {place(one['revoked'])}" if one["revoked"] else ""
-    return f"token {one['jti']} of {one['agent']}, task {one['task']}, until {one['expires'] or '?'}{ended}"
+    return f"token {one['jti']} of {one['agent']}, task {one['task']}, until {brief(one['expires'])}{ended}"

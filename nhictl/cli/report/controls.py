@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nhictl.cli.audit.words import verdict_line
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.progress import progress
@@ -56,14 +57,16 @@ def _text(body: dict[str, Any]) -> Iterator[Line | str]:
     yield Line(body["title"], style="bold")
     for item in body["items"]:
         word = (item["status"] or item["kind"]).replace("_", " ")
-        yield Line(f"{word:<8} {item['id']} {item['title']}: {item['says']}", style=_STYLES.get(item["status"]))
+        yield Line(
+            f"{word:<8} {item['id']} {item['title']}: {item['says']}", style=_STYLES.get(item["status"]), whole=True
+        )
         for row in item["rows"][:_ROWS]:
             yield Line(_row(row), guide="           ", style="dim")
         if item["rows_total"] > _ROWS:
             yield Line(f"and {item['rows_total'] - _ROWS} more; -o json has them", guide="           ", style="dim")
     counts = body["counts"]
     yield "met {met}, not met {not_met}, no data {no_data}; declared {declared}, n/a {n/a}".format_map(counts)
-    yield f"{body['integrity']['verdict']}: {body['integrity']['message']}"
+    yield verdict_line(body["integrity"])
 
 
 def _row(row: dict[str, Any]) -> str:

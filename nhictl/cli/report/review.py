@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nhictl.cli.audit.words import verdict_line
 from nhictl.cli.main import Reply
 from nhictl.cli.options import At
 from nhictl.cli.progress import progress
@@ -48,10 +49,10 @@ def _text(body: dict[str, Any]) -> Iterator[Line | str]:
             before = item["reason"]
             yield Line(before.replace("_", " "), style="bold")
         state = "" if item["state"] == "active" else f" ({item['state']})"
-        yield Line(f"{item['agent']}{state}, of {item['owner'] or 'nobody'}: {item['says']}", guide="  ")
+        yield Line(f"{item['agent']}{state}, of {item['owner'] or 'nobody'}: {item['says']}", guide="  ", whole=True)
         for row in item["rows"]:
             if "task" in row:
-                yield Line(f"{row['task']}: {', '.join(row['unused'])}", guide="    ", style="dim")
+                yield Line(f"{row['task']}: {', '.join(row['unused'])}", guide="    ", style="dim", whole=True)
     counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in body["counts"].items())
     yield f"agents {body['agents']}: {counts}"
-    yield f"{body['integrity']['verdict']}: {body['integrity']['message']}"
+    yield verdict_line(body["integrity"])
