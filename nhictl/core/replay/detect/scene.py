@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SKEW_US: Final = 60_000_000
 """How far two clocks may be apart before a difference means something (reference/replay.md §3)."""
-MASKED: Final = "an argument that was masked as a secret, and decides"
+MASKED: Final = "an argument that was masked, and decides"
 _CACHED: Final = 4096
 _READING: Final = (
     "cat", "check", "count", "describe", "fetch", "find", "get", "grep", "head", "list", "lookup", "ls", "query", "read",
