@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from nhictl.ops.house import DATABASE, House
 from nhictl.ops.init import initialise
 from tests.harness import ROOT, SETTINGS, Clock, Program, Ran
+
+settings.register_profile("suite", deadline=None)  # how long something takes is for `tests/bench`
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
