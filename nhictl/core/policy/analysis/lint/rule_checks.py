@@ -181,10 +181,12 @@ def _overlap(linter: Linter, form: Form) -> Iterator[Finding]:
                 for part in table.sets.left(both, (), holds):
                     yield table.sets, part.witness
 
-    shown = linter.first(form["tools"], ask).found
-    if shown is not None:
+    answer = linter.first(form["tools"], ask)
+    if answer.found is None:
+        yield from undecided(linter, form, "forbids deny a part of it", answer)
+    else:
         message = f"forbids deny a part of it ({', '.join(sorted(names)[:MAX_NAMED])})"
-        yield about_rule(linter, form, "permit-forbid-overlap", message, shown, tuple(sorted(names)))
+        yield about_rule(linter, form, "permit-forbid-overlap", message, answer.found, tuple(sorted(names)))
 
 
 def optional_facts(table: Table, held: Held) -> Iterator[tuple[str, int, bool]]:
@@ -216,16 +218,12 @@ def _needs(linter: Linter, form: Form) -> Iterator[Finding]:
                     yield table.sets, part.witness
                     break
 
-    shown = linter.first(form["tools"], ask).found
-    if shown is not None:
-        yield about_rule(
-            linter,
-            form,
-            "needs-optional",
-            f"does not apply where {_listed(told)} is left out or empty",
-            shown,
-            tuple(sorted(told)),
-        )
+    answer = linter.first(form["tools"], ask)
+    if answer.found is None:
+        yield from undecided(linter, form, "it applies where an optional value is left out", answer)
+    else:
+        message = f"does not apply where {_listed(told)} is left out or empty"
+        yield about_rule(linter, form, "needs-optional", message, answer.found, tuple(sorted(told)))
 
 
 def read_facts(form: Form) -> set[str]:
