@@ -125,12 +125,10 @@ def _same(act: Act, before: int, told: Told, task_row: int) -> bool:
     if line is None:
         return False
     kept = record.decode(line)
-    ext, mine = (
-        kept.get("ext") or {},
-        guard_call.told_as(told.record, told.outcome, told.error, told.made, told.bytes_out),
-    )
+    ext = kept.get("ext") or {}
+    outcome, mine = guard_call.told_as(told.record, told.outcome, told.error, told.made, told.bytes_out)
     members = ("called", "answered", "made", "bytes_out", "error")
-    if kept["outcome"] != mine[0] or any(ext.get(name) != mine[1].get(name) for name in members):
+    if kept["outcome"] != outcome or any(ext.get(name) != mine.get(name) for name in members):
         return False
     committed = (kept.get("c") or {}).get("result")
     if told.result is None:

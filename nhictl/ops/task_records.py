@@ -14,10 +14,10 @@ from nhictl.core.ledger import checkpoint, kept_tree, record
 from nhictl.core.ledger import verify as ledger
 from nhictl.core.ledger.kept_tree import TILE
 from nhictl.core.ledger.log_keys import LogKeys
-from nhictl.core.ledger.merkle import CompactRange, leaf_hash
+from nhictl.core.ledger.merkle import CompactRange
 from nhictl.ops import audit_log, high_water, prove_log, segment_files
 from nhictl.ops.house import House
-from nhictl.store import log, tree
+from nhictl.store import log, segments, tree
 from nhictl.store.work import TaskRow
 
 SPAN: Final = 4096
@@ -129,7 +129,7 @@ class _Reading:
         _demand([seq for seq, _ in rows] == list(expected))
         _demand(all(seq < self.out for seq, line in rows if log.is_stub(line)))
         self.lines.update(rows)
-        return [line[1:] if log.is_stub(line) else leaf_hash(line) for _, line in rows]
+        return [segments.leaf_of(line) for _, line in rows]
 
     @staticmethod
     def _task_of(line: bytes) -> str | None:

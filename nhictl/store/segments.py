@@ -54,12 +54,15 @@ def drop_notes(db: sqlite3.Connection, below: int) -> None:
     db.execute("DELETE FROM checkpoint WHERE size < ?", (below,))
 
 
+def leaf_of(line: bytes) -> bytes:
+    """The leaf hash of a stored line, or what is left of one."""
+    return line[1:] if is_stub(line) else leaf_hash(line)
+
+
 def leaf(db: sqlite3.Connection, seq: int) -> str | None:
     """The leaf hash of a record, hex, whether its line is here or not."""
     row = db.execute("SELECT CAST(line AS BLOB) FROM log WHERE seq = ?", (seq,)).fetchone()
-    if row is None:
-        return None
-    return row[0][1:].hex() if is_stub(row[0]) else leaf_hash(row[0]).hex()
+    return leaf_of(row[0]).hex() if row else None
 
 
 def forget_tokens(db: sqlite3.Connection, before_s: int, most: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from nhictl.errors import NhictlError, UnavailableError, UnsafeError
-from nhictl.store import files, tree
+from nhictl.store import files
 from nhictl.store.schema import MIGRATIONS, VERSION
 
 BUSY_MS: Final = 5000
@@ -126,6 +126,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    from nhictl.store import tree
+
     connection.create_aggregate("subtree", 3, tree.Subtree)  # type: ignore[arg-type]  # the stub knows no bytes
     connection.execute("BEGIN EXCLUSIVE")
     try:

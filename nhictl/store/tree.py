@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from nhictl.core.ledger.merkle import CompactRange, leaf_hash
-
-FULL = 16
+from nhictl.core.ledger.kept_tree import TILE
+from nhictl.core.ledger.merkle import tree_hash
+from nhictl.store.segments import leaf_of
 
 
 class Subtree:
@@ -19,17 +19,12 @@ class Subtree:
     def step(self, level: int, index: int, data: bytes) -> None:
         """Take a line, or the leaf hash that is left of it; or a node."""
         if level == 0:
-            data = data[1:] if len(data) == 33 and data[:1] == b"\0" else leaf_hash(data)
+            data = leaf_of(data)
         self._found.append((index, data))
 
     def finalize(self) -> bytes | None:
         """The node over them."""
-        if len(self._found) != FULL:
-            return None
-        made = CompactRange()
-        for _, each in sorted(self._found):
-            made.append(each)
-        return made.root()
+        return tree_hash(each for _, each in sorted(self._found)) if len(self._found) == TILE else None
 
 
 def keep(db: sqlite3.Connection, nodes: Iterable[tuple[int, int, bytes]]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nhictl.cli.approver_options import Key, KeyPassphrase, signer
+from nhictl.cli.audit.words import counted
 from nhictl.cli.main import Reply
 from nhictl.cli.options import Reason
 from nhictl.cli.session import session
@@ -63,8 +64,8 @@ def command(
 def _lines(done: Redacted, *, dry_run: bool, finish: bool) -> Iterator[str]:
     would = "would be " if dry_run else ""
     if not finish:
-        pieces, tasks = _counted(done.pieces, "piece"), _counted(done.tasks, "task")
-        yield f"{would}erased: {pieces} of content, of {tasks} and {_counted(done.records, 'other record')}"
+        pieces, tasks = counted(done.pieces, "piece"), counted(done.tasks, "task")
+        yield f"{would}erased: {pieces} of content, of {tasks} and {counted(done.records, 'other record')}"
     if done.counters:
         yield f"counts of limits per principal {would}let go of, so they begin anew: {done.counters}"
     if done.ended:
@@ -75,7 +76,3 @@ def _lines(done: Redacted, *, dry_run: bool, finish: bool) -> Iterator[str]:
         yield f"erasure_pending: {what}"
     if not done.pending and not dry_run:
         yield "nothing of it is left in the home; exports, backups elsewhere and snapshots are not in reach"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

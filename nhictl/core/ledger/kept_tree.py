@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from nhictl.core.ledger.merkle import STEP, CompactRange, node_hash
+from nhictl.core.ledger.merkle import STEP, CompactRange, node_hash, tree_hash
 from nhictl.core.ledger.proofs import Range, perfect
 
 TILE: Final = 1 << STEP
@@ -59,7 +59,4 @@ def root(size: int, leaves: Mapping[int, Sequence[bytes]], kept: Kept) -> bytes:
 def _perfect(hashes: Sequence[bytes], count: int) -> bytes:
     if len(hashes) != count:
         raise MissingNodeError(f"{len(hashes)} leaves where there should be {count}")
-    tree = CompactRange()
-    for each in hashes:
-        tree.append(each)
-    return tree.root()
+    return tree_hash(hashes)

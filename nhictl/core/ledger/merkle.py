@@ -91,6 +91,14 @@ class CompactRange:
         return root
 
 
+def tree_hash(hashes: Iterable[bytes]) -> bytes:
+    """The tree hash over leaf hashes, or over the roots of perfect trees of one size: RFC 6962 §2.1."""
+    tree = CompactRange()
+    for each in hashes:
+        tree.append(each)
+    return tree.root()
+
+
 class BatchTree:
     """A compact range that grows by many leaves at a time, and keeps the inner nodes that were asked for.
 

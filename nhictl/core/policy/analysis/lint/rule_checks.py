@@ -11,7 +11,7 @@ from nhictl.core.policy.analysis.lint.findings import LINT_RULES, Finding
 from nhictl.core.policy.analysis.lint.linter import Answer, Linter, Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nhictl.core.policy.algebra.witness import Witness
     from nhictl.core.policy.analysis.lint.linter import Table
@@ -53,6 +53,16 @@ def undecided(linter: Linter, form: Form, asked: str, answer: Answer) -> Iterato
     """Say that a question about a rule stays open, if it does."""
     if answer.why:
         yield about_rule(linter, form, "undecided", f"undecided whether {asked}: {answer.why}")
+
+
+def _noted(
+    linter: Linter, form: Form, rule: str, message: str, names: Iterable[str], answer: Answer, asked: str
+) -> Iterator[Finding]:
+    """A note where a call was found that shows it, else that the question stays open, if it does."""
+    if answer.found is None:
+        yield from undecided(linter, form, asked, answer)
+    else:
+        yield about_rule(linter, form, rule, message, answer.found, tuple(sorted(names)))
 
 
 def matches(linter: Linter, form: Form) -> tuple[bool | None, str]:
@@ -182,11 +192,8 @@ def _overlap(linter: Linter, form: Form) -> Iterator[Finding]:
                     yield table.sets, part.witness
 
     answer = linter.first(form["tools"], ask)
-    if answer.found is None:
-        yield from undecided(linter, form, "forbids deny a part of it", answer)
-    else:
-        message = f"forbids deny a part of it ({', '.join(sorted(names)[:MAX_NAMED])})"
-        yield about_rule(linter, form, "permit-forbid-overlap", message, answer.found, tuple(sorted(names)))
+    message = f"forbids deny a part of it ({', '.join(sorted(names)[:MAX_NAMED])})"
+    yield from _noted(linter, form, "permit-forbid-overlap", message, names, answer, "forbids deny a part of it")
 
 
 def optional_facts(table: Table, held: Held) -> Iterator[tuple[str, int, bool]]:
@@ -219,11 +226,10 @@ def _needs(linter: Linter, form: Form) -> Iterator[Finding]:
                     break
 
     answer = linter.first(form["tools"], ask)
-    if answer.found is None:
-        yield from undecided(linter, form, "it applies where an optional value is left out", answer)
-    else:
-        message = f"does not apply where {_listed(told)} is left out or empty"
-        yield about_rule(linter, form, "needs-optional", message, answer.found, tuple(sorted(told)))
+    message = f"does not apply where {_listed(told)} is left out or empty"
+    yield from _noted(
+        linter, form, "needs-optional", message, told, answer, "it applies where an optional value is left out"
+    )
 
 
 def read_facts(form: Form) -> set[str]:
